@@ -1,4 +1,4 @@
-# Sourced by up and down: the processes of one cluster directory.
+# Sourced by up, run and down: the processes of one cluster directory.
 # DIR/run/NAME holds "PID START". The kernel's start time tells our process from a later one with the same number.
 # shellcheck shell=bash
 
@@ -22,9 +22,19 @@ pid_of() {
     [ "$(start_of "$pid")" = "$start" ] && echo "$pid"
 }
 
-# stop DIR NAME: ends the process and its children (each was started as the head of a group) and waits until it is gone.
+# start DIR NAME COMMAND...: unless it runs, with its output in DIR/NAME.log. It gets a session of its own, so that Ctrl-C reaches
+# the one who uses the cluster and not the cluster, and none of the caller's locks.
+start() {
+    local dir=$1 name=$2
+    shift 2
+    pid_of "$dir" "$name" >/dev/null && return
+    setsid "$@" </dev/null >>"$dir/$name.log" 2>&1 9>&- &
+    echo "$! $(start_of $!)" >"$dir/run/$name"
+}
+
+# stop DIR NAME: ends the process and its children, after some seconds by force, and waits until it is gone.
 stop() {
-    local pid deadline=$((SECONDS + 10))
+    local pid deadline=$((SECONDS + 4))
     if pid=$(pid_of "$1" "$2") && [ "$pid" != $$ ]; then
         kill -- "-$pid" 2>/dev/null || true
         while pid_of "$1" "$2" >/dev/null; do
