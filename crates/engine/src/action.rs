@@ -1,0 +1,206 @@
+//! Item actions: the extension points of backup and restore.
+//!
+//! The built-in actions live in one file each below this module; Velero's Go plugins will implement the same traits over gRPC.
+//! v1 plugins are v2 plugins without operations, by one adapter.
+
+pub mod backup;
+pub mod restore;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::catalog::GroupResource;
+use crate::object::{Head, Object, ObjectError};
+use crate::port::Ports;
+
+/// An object on its way through a chain of actions: text until an action needs the tree.
+#[derive(Clone, Debug)]
+pub struct Item {
+    object: Object,
+    tree: Option<Value>,
+}
+
+impl Item {
+    /// Wraps an object.
+    pub fn new(object: Object) -> Self {
+        Self { object, tree: None }
+    }
+
+    /// The object as it was before the actions; use [`Item::tree`] to see what they changed.
+    pub fn original(&self) -> &Object {
+        &self.object
+    }
+
+    /// Head of the object as it was before the actions.
+    pub fn head(&self) -> &Head {
+        self.object.head()
+    }
+
+    /// The object as a tree for reading.
+    pub fn tree(&mut self) -> Result<&Value, ObjectError> {
+        self.tree_mut().map(|tree| &*tree)
+    }
+
+    /// The object as a tree to change.
+    pub fn tree_mut(&mut self) -> Result<&mut Value, ObjectError> {
+        if self.tree.is_none() {
+            self.tree = Some(self.object.tree()?);
+        }
+        Ok(self.tree.as_mut().expect("filled above"))
+    }
+
+    /// The object as the actions left it. Text that nobody decoded is handed on as it came.
+    pub fn finish(self) -> Result<Object, ObjectError> {
+        match self.tree {
+            Some(tree) => Object::from_tree(&tree),
+            None => Ok(self.object),
+        }
+    }
+}
+
+/// Names an object by resource, as actions and operations do; the version is the server's preferred one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ItemId {
+    /// Kind of the object.
+    pub resource: GroupResource,
+    /// Namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+/// Which objects an action wants to see. Empty include lists mean everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionSelector {
+    /// Namespaces to include.
+    pub included_namespaces: Vec<String>,
+    /// Namespaces to exclude.
+    pub excluded_namespaces: Vec<String>,
+    /// Resources to include: plural, `plural.group`, or anything that discovery resolves.
+    pub included_resources: Vec<String>,
+    /// Resources to exclude.
+    pub excluded_resources: Vec<String>,
+    /// Label selector in string form; empty selects everything.
+    pub label_selector: String,
+}
+
+impl ActionSelector {
+    /// Selects every object of some resources.
+    pub fn resources(names: &[&str]) -> Self {
+        Self { included_resources: names.iter().map(ToString::to_string).collect(), ..Self::default() }
+    }
+}
+
+/// Why an action failed for an object.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// The object could not be read or written as JSON.
+    #[error("failed to read the object")]
+    Object(#[from] ObjectError),
+    /// The cluster refused something the action needs.
+    #[error("failed to {attempt}")]
+    Cluster {
+        /// What was attempted, such as `list clusterrolebindings`.
+        attempt: String,
+        /// What the cluster said.
+        #[source]
+        source: crate::port::ClusterError,
+    },
+    /// The action itself gave up.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What an action on a backup may look at.
+pub struct BackupContext<'a> {
+    /// The backup's name.
+    pub name: &'a str,
+    /// The backup as an object, as plugins receive it.
+    pub backup: &'a bowline_api::backup::Backup,
+    /// The ports of the run.
+    pub ports: &'a Ports,
+    /// The served kinds.
+    pub catalog: &'a crate::catalog::Catalog,
+}
+
+/// What a backup action asks for besides the changes that it made to the item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupEffects {
+    /// Objects to store too. They pass the filters unless the item is annotated otherwise (behaviour §6.7).
+    pub additional_items: Vec<ItemId>,
+    /// An asynchronous operation that goes on after the backup.
+    pub operation_id: Option<String>,
+    /// Objects to read again when the operation has ended.
+    pub post_operation_items: Vec<ItemId>,
+}
+
+/// An action that runs on each object that is stored.
+#[async_trait]
+pub trait BackupAction: Send + Sync {
+    /// Full name, such as `velero.io/pod`.
+    fn name(&self) -> &str;
+
+    /// Which objects to call it for. Asked once a run.
+    async fn selector(&self) -> Result<ActionSelector, ActionError>;
+
+    /// Looks at one object, may change it, and may ask for more. Called at most once an object and run; calls for different objects
+    /// run concurrently.
+    async fn execute(&self, item: &mut Item, context: &BackupContext<'_>) -> Result<BackupEffects, ActionError>;
+}
+
+/// What an action on a restore may look at.
+pub struct RestoreContext<'a> {
+    /// The restore as an object, as plugins receive it.
+    pub restore: &'a bowline_api::restore::Restore,
+    /// The backup it restores.
+    pub backup: &'a bowline_api::backup::Backup,
+    /// The object as it is in the backup, untouched.
+    pub from_backup: &'a Object,
+    /// The ports of the run.
+    pub ports: &'a Ports,
+    /// The served kinds.
+    pub catalog: &'a crate::catalog::Catalog,
+}
+
+impl RestoreContext<'_> {
+    /// The namespace that objects of a backed-up namespace go to.
+    pub fn target_namespace<'n>(&'n self, namespace: &'n str) -> &'n str {
+        self.restore.spec.namespace_mapping.get(namespace).map_or(namespace, String::as_str)
+    }
+}
+
+/// What a restore action asks for besides the changes that it made to the item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreEffects {
+    /// Why this object shall not be restored, in words for the user; `None` to go on.
+    pub skip: Option<String>,
+    /// Objects of the backup to restore first.
+    pub additional_items: Vec<ItemId>,
+    /// Wait until the additional items are ready ([`RestoreAction::additional_items_ready`]), at most this long
+    /// (`None`: the server's resource timeout).
+    pub wait_for_additional_items: Option<Option<Duration>>,
+    /// An asynchronous operation that goes on after the restore.
+    pub operation_id: Option<String>,
+}
+
+/// An action that runs on each object that is restored.
+#[async_trait]
+pub trait RestoreAction: Send + Sync {
+    /// Full name, such as `velero.io/service`.
+    fn name(&self) -> &str;
+
+    /// Which objects to call it for. Asked once a run. Namespaces are those of the backup.
+    async fn selector(&self) -> Result<ActionSelector, ActionError>;
+
+    /// Looks at one object, may change it, and may ask for more. MUST NOT write to the cluster when the run is a dry run; built-in
+    /// actions never write at all.
+    async fn execute(&self, item: &mut Item, context: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError>;
+
+    /// Whether the additional items that [`RestoreAction::execute`] asked for are ready.
+    async fn additional_items_ready(&self, _items: &[ItemId], _context: &RestoreContext<'_>) -> Result<bool, ActionError> {
+        Ok(true)
+    }
+}

@@ -1,0 +1,80 @@
+//! What a backup is asked to do, and what comes out besides the archive.
+
+use std::sync::Arc;
+
+use bowline_api::artifact::{ItemOperation, ResourceList, VolumeInfo};
+use bowline_api::backup::Backup;
+use thiserror::Error;
+
+use crate::action::BackupAction;
+use crate::finding::Findings;
+use crate::port::ClusterError;
+
+/// A backup to run. The spec is prepared: defaults are filled in, templates resolved (behaviour §4, backup prepare).
+#[derive(Clone)]
+pub struct BackupRequest {
+    /// The Backup object; its spec says what to store, its metadata goes into logs and hooks.
+    pub backup: Arc<Backup>,
+    /// Actions in the order in which they run.
+    pub actions: Vec<Arc<dyn BackupAction>>,
+    /// Bytes that pages and archive blocks in flight may hold together.
+    pub memory_budget: usize,
+    /// Most objects in a page of a list (`--client-page-size`); 0 for no limit.
+    pub page_size: u32,
+    /// How many item blocks with hooks or volumes run at once (`--item-block-worker-count`).
+    pub workers: usize,
+}
+
+/// Everything about a finished backup but the archive itself.
+#[derive(Debug)]
+pub struct BackupOutcome {
+    /// What is in the archive, by kind.
+    pub resource_list: ResourceList,
+    /// One entry a persistent volume or pod volume that was seen.
+    pub volume_infos: Vec<VolumeInfo>,
+    /// Asynchronous operations that were started.
+    pub operations: Vec<ItemOperation>,
+    /// Warnings and errors.
+    pub findings: Findings,
+    /// How many items were found, stored or not.
+    pub total_items: u64,
+    /// How many items are in the archive.
+    pub stored_items: u64,
+    /// Hooks that ran.
+    pub hooks: HookCounts,
+}
+
+/// How many hooks ran and how many of them failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookCounts {
+    /// Hooks that were started.
+    pub attempted: u64,
+    /// Hooks that failed.
+    pub failed: u64,
+}
+
+/// Why a backup could not be made at all. Nothing of it may be kept.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The spec contradicts itself or names what does not exist; each entry is one reason with its field.
+    #[error("the backup's specification is not valid: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// Discovery failed altogether.
+    #[error("failed to read the kinds that the cluster serves")]
+    Discover(#[source] ClusterError),
+    /// A list failed for good, so that objects would be missing in silence.
+    #[error("failed to list {resource}")]
+    List {
+        /// The kind, `plural.group`.
+        resource: String,
+        /// What the cluster said.
+        #[source]
+        source: ClusterError,
+    },
+    /// The archive could not be written, mostly because the object store refused it.
+    #[error("failed to write the archive")]
+    Archive(#[source] std::io::Error),
+    /// The run was cancelled.
+    #[error("the backup was cancelled")]
+    Cancelled,
+}

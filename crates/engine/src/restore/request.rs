@@ -1,0 +1,84 @@
+//! What a restore is asked to do, and what comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bowline_api::artifact::{ItemOperation, ResourceList, VolumeInfo};
+use bowline_api::backup::Backup;
+use bowline_api::restore::Restore;
+use thiserror::Error;
+
+use crate::action::RestoreAction;
+use crate::backup::HookCounts;
+use crate::finding::Findings;
+use crate::port::ClusterError;
+
+/// A restore to run.
+#[derive(Clone)]
+pub struct RestoreRequest {
+    /// The Restore object; its spec says what to restore.
+    pub restore: Arc<Restore>,
+    /// The backup's stored metadata.
+    pub backup: Arc<Backup>,
+    /// The backup's volume infos; empty for old backups.
+    pub volume_infos: Vec<VolumeInfo>,
+    /// Actions in the order in which they run.
+    pub actions: Vec<Arc<dyn RestoreAction>>,
+    /// Kinds to restore first, in order; after a `-` those to restore last (`--restore-resource-priorities`).
+    pub priorities: Vec<String>,
+    /// How long to wait for a CRD, a volume or additional items (`--resource-timeout`).
+    pub resource_timeout: Duration,
+    /// How long to wait for a namespace or volume that is being deleted (`--terminating-resource-timeout`).
+    pub terminating_timeout: Duration,
+    /// Bytes that objects in flight may hold together.
+    pub memory_budget: usize,
+    /// Most writes in flight; the pace follows the server's back-pressure below it.
+    pub max_in_flight: usize,
+}
+
+/// Everything about a finished restore.
+#[derive(Debug)]
+pub struct RestoreOutcome {
+    /// What happened to each object, by kind: `ns/name(created)` (backup-format §3.5).
+    pub resource_list: ResourceList,
+    /// What happened to each volume.
+    pub volume_infos: Vec<VolumeInfo>,
+    /// Asynchronous operations that were started.
+    pub operations: Vec<ItemOperation>,
+    /// Warnings and errors.
+    pub findings: Findings,
+    /// How many items the backup held for this restore.
+    pub total_items: u64,
+    /// How many of them were handled.
+    pub restored_items: u64,
+    /// Hooks that ran.
+    pub hooks: HookCounts,
+}
+
+/// Why a restore could not be run at all.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The spec contradicts itself or names what does not exist; each entry is one reason with its field.
+    #[error("the restore's specification is not valid: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// The archive is damaged, hostile, or cut short.
+    #[error("failed to read the backup's archive")]
+    Archive(#[source] crate::archive::ArchiveError),
+    /// Discovery failed altogether.
+    #[error("failed to read the kinds that the cluster serves")]
+    Discover(#[source] ClusterError),
+    /// The API server went away for longer than retries ride out.
+    #[error("lost the API server after {handled} of {total} items")]
+    ClusterLost {
+        /// Items handled before.
+        handled: u64,
+        /// Items in all.
+        total: u64,
+        /// What the cluster said.
+        #[source]
+        source: ClusterError,
+    },
+    /// The run was cancelled.
+    #[error("the restore was cancelled")]
+    Cancelled,
+}

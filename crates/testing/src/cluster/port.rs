@@ -1,0 +1,164 @@
+//! The memory cluster as the engine's port.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bowline_engine::catalog::{Catalog, Kind};
+use bowline_engine::object::{Object, Page};
+use bowline_engine::port::{
+    Cluster, ClusterError, Condition, ListQuery, ObjectRef, PageRequest, Patch, ServerVersion, WriteOptions,
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::MemoryCluster;
+use super::state::State;
+use crate::fault::Call;
+
+#[async_trait]
+impl Cluster for MemoryCluster {
+    async fn version(&self) -> Result<ServerVersion, ClusterError> {
+        self.call(&bare("version"), |_| {
+            Ok(ServerVersion { git_version: "v1.34.2".into(), major: "1".into(), minor: "34".into() })
+        })
+    }
+
+    async fn discover(&self) -> Result<Catalog, ClusterError> {
+        self.call(&bare("discover"), |state| Ok(state.catalog()))
+    }
+
+    async fn list(&self, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
+        let call = Call {
+            verb: "list",
+            resource: kind.group_resource().to_string(),
+            namespace: query.namespace.clone().unwrap_or_default(),
+            name: String::new(),
+        };
+        self.call(&call, |state| list(state, kind, query, page))
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Object, ClusterError> {
+        self.call(&on("get", object), |state| encode(state.existing(&state.locate(object)?)?))
+    }
+
+    async fn create(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError> {
+        let body = decode(&body)?;
+        self.call(&on("create", object), |state| encode(&state.create(object, body, options)?))
+    }
+
+    async fn patch(
+        &self,
+        object: &ObjectRef,
+        _subresource: Option<&str>,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Object, ClusterError> {
+        self.call(&on("patch", object), |state| encode(&state.patch(object, patch, options)?))
+    }
+
+    async fn replace_status(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError> {
+        let body = decode(&body)?;
+        self.call(&on("status", object), |state| encode(&state.replace_status(object, &body, options)?))
+    }
+
+    async fn delete(&self, object: &ObjectRef) -> Result<(), ClusterError> {
+        self.call(&on("delete", object), |state| state.delete(object))
+    }
+
+    async fn wait(&self, object: &ObjectRef, condition: Condition, _deadline: Duration) -> Result<(), ClusterError> {
+        self.call(&on("wait", object), |state| {
+            let found = match state.existing(&state.locate(object)?) {
+                Ok(value) => Some(encode(value)?),
+                Err(_) => None,
+            };
+            if condition(found.as_ref()) { Ok(()) } else { Err(ClusterError::Timeout) }
+        })
+    }
+}
+
+impl MemoryCluster {
+    fn call<T>(&self, call: &Call, act: impl FnOnce(&mut State) -> Result<T, ClusterError>) -> Result<T, ClusterError> {
+        self.faults.enter(call)?;
+        let answer = act(&mut self.lock());
+        self.faults.leave(call)?;
+        answer
+    }
+}
+
+fn bare(verb: &'static str) -> Call {
+    Call { verb, resource: String::new(), namespace: String::new(), name: String::new() }
+}
+
+fn on(verb: &'static str, object: &ObjectRef) -> Call {
+    Call {
+        verb,
+        resource: object.kind.group_resource().to_string(),
+        namespace: object.namespace.clone().unwrap_or_default(),
+        name: object.name.clone(),
+    }
+}
+
+fn list(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
+    let resource = kind.group_resource();
+    if state.catalog().get_version(&resource, &kind.version).is_none() {
+        return Err(ClusterError::NotFound { message: "the server could not find the requested resource".into() });
+    }
+    let resource = resource.to_string();
+    let selected: Vec<&Value> = state
+        .objects
+        .iter()
+        .filter(|(key, object)| {
+            key.0 == resource
+                && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.1)
+                && selects(&query.label_selector, object)
+                && names(&query.field_selector, &key.2)
+        })
+        .map(|(_, object)| object)
+        .collect();
+    let start: usize = page.continue_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or_default();
+    let limit = if page.limit == 0 { usize::MAX } else { page.limit as usize };
+    let items: Vec<Value> = selected.iter().skip(start).take(limit).map(|object| untyped(object, kind)).collect();
+    let end = start + items.len();
+    let mut metadata = json!({"resourceVersion": state.revision().to_string()});
+    if end < selected.len() {
+        metadata["continue"] = end.to_string().into();
+        metadata["remainingItemCount"] = (selected.len() - end).into();
+    }
+    let body = Bytes::from(json!({"metadata": metadata, "items": items}).to_string());
+    if body.len() > page.max_bytes {
+        return Err(ClusterError::PageTooLarge { max_bytes: page.max_bytes });
+    }
+    Page::parse(&body, kind).map_err(|error| ClusterError::Decode { message: error.to_string() })
+}
+
+/// The items of a built-in kind's list carry no apiVersion and kind.
+fn untyped(object: &Value, kind: &Kind) -> Value {
+    let mut object = object.clone();
+    if let Some(map) = object.as_object_mut().filter(|_| !kind.group.contains("example")) {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    object
+}
+
+/// Equality and set selectors through the engine's own parser.
+fn selects(selector: &str, object: &Value) -> bool {
+    if selector.is_empty() {
+        return true;
+    }
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    let labels = labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
+    bowline_engine::select::label::Selector::parse(selector).is_ok_and(|selector| selector.matches(&labels))
+}
+
+fn names(selector: &str, name: &str) -> bool {
+    selector.strip_prefix("metadata.name=").is_none_or(|wanted| wanted == name)
+}
+
+fn encode(value: &Value) -> Result<Object, ClusterError> {
+    Object::from_tree(value).map_err(|error| ClusterError::Decode { message: error.to_string() })
+}
+
+fn decode(bytes: &[u8]) -> Result<Value, ClusterError> {
+    serde_json::from_slice(bytes).map_err(|error| ClusterError::Invalid { message: error.to_string() })
+}
