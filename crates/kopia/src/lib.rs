@@ -1,0 +1,22 @@
+//! Reads, writes and maintains repositories of the Kopia format.
+//!
+//! The layers, each only using those on its left:
+//! `blob` (named bytes) → `crypto` → `format` (keys and parameters) → `index` and `content` (encrypted, deduplicated
+//! chunks in packs) → `object` (byte streams of any length) → `manifest` (labelled JSON) → `snapshot`, `upload`,
+//! `restore` (file trees) → `maintenance`, `verify`.
+//!
+//! Network and disk waits are asynchronous (tokio); hashing, encryption and file system calls run on blocking threads.
+//! Memory is bounded by settings, never by the size of a repository or of a file tree.
+
+pub mod blob;
+pub mod clock;
+pub mod compression;
+pub mod crypto;
+mod ecc;
+mod error;
+
+pub use error::{Error, Result};
+pub mod format;
+pub mod splitter;
+#[cfg(test)]
+mod testdata;
