@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod backup;
+pub mod crd;
 pub mod duration;
 pub mod go_json;
 pub mod label;

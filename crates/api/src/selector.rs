@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 pub(crate) fn one(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
+        "description": "Labels that an object must have, and conditions on its labels; all of them must hold.",
         "x-kubernetes-map-type": "atomic",
         "properties": {
             "matchLabels": {
