@@ -1,0 +1,99 @@
+//! The program under test, run as its users run it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::command::{self, Output};
+use crate::{Cluster, settings};
+
+/// The `bowline` program on a cluster, with the namespace that holds its own objects.
+#[derive(Debug)]
+pub struct Bowline<'a> {
+    cluster: &'a Cluster,
+    program: PathBuf,
+    namespace: String,
+    environment: Vec<(String, String)>,
+}
+
+impl<'a> Bowline<'a> {
+    /// Finds the program that Cargo built; `namespace` is what `--namespace` will say.
+    pub fn new(cluster: &'a Cluster, namespace: &str) -> Result<Self> {
+        let program = settings::bowline_program()?;
+        Ok(Self { cluster, program, namespace: namespace.to_owned(), environment: cluster.environment()? })
+    }
+
+    /// Sets a further environment variable for the program, also for its server.
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs a command line, such as `["backup", "get"]`, with nothing on its input and no terminal.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        let all = [&["--namespace", &self.namespace], arguments].concat();
+        command::run(&self.program, all, &self.environment, "", 300)
+    }
+
+    /// Runs a command line that must succeed, and gives its standard output.
+    pub fn ok(&self, arguments: &[&str]) -> Result<String> {
+        self.run(arguments)?.ok()
+    }
+
+    /// Installs the CRDs and makes the namespace.
+    pub fn install(&self) -> Result<()> {
+        self.ok(&["install", "--crds-only"])?;
+        let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", self.namespace);
+        self.cluster.apply(&namespace)
+    }
+
+    /// Starts `bowline server` with further flags. It ends with the returned value, at the latest with the cluster.
+    pub fn server(&self, flags: &[&str]) -> Result<Server<'a>> {
+        let name = format!("bowline-{}", self.namespace);
+        let metrics = format!("127.0.0.1:{}", free_port()?);
+        let own = ["--namespace", &self.namespace, "server", "--metrics-address", &metrics];
+        let arguments: Vec<String> = own.iter().chain(flags).map(|&argument| argument.to_owned()).collect();
+        self.cluster.run(&name, &self.program, &arguments, &self.environment)?;
+        Ok(Server { cluster: self.cluster, name, metrics })
+    }
+}
+
+/// A running `bowline server`.
+#[derive(Debug)]
+pub struct Server<'a> {
+    cluster: &'a Cluster,
+    name: String,
+    metrics: String,
+}
+
+impl Server<'_> {
+    /// The address, host and port, of its metrics.
+    pub fn metrics_address(&self) -> &str {
+        &self.metrics
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> Result<String> {
+        let path = self.cluster.dir().join(format!("{}.log", self.name));
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Ends it with SIGTERM and waits for that.
+    pub fn stop(&self) -> Result<()> {
+        self.cluster.stop(&self.name)
+    }
+}
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        // What cannot be stopped here ends with the cluster.
+        let _ = self.stop();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    Ok(listener.local_addr().context("find a free port")?.port())
+}

@@ -1,0 +1,149 @@
+//! What a restore may change, each with its reason. What no rule names must be as it was.
+
+use serde_json::Value;
+
+use super::Change;
+
+/// A reason why an object may differ after a restore.
+#[derive(Debug)]
+pub struct Rule {
+    /// The reason, as half a sentence.
+    pub reason: &'static str,
+    allows: fn(&Change, &Value, &Value) -> bool,
+}
+
+impl Rule {
+    /// Whether this rule is the reason for a change between two objects (`before`, `after`).
+    pub fn explains(&self, change: &Change, before: &Value, after: &Value) -> bool {
+        (self.allows)(change, before, after)
+    }
+}
+
+/// The rules for an object that was deleted and restored.
+pub const RESTORED: &[Rule] = &[
+    Rule { reason: "the API server gives every object that it creates a new identity", allows: identity },
+    Rule { reason: "a restored object has its name already", allows: generate_name },
+    Rule { reason: "the status is the controllers' account of the new object", allows: status },
+    Rule { reason: "a restore marks what it created", allows: restore_labels },
+    Rule {
+        reason: "an owner's uid is new, and references to owners are only set again by controllers",
+        allows: owners,
+    },
+    Rule {
+        reason: "controllers and the restore itself own fields of the new object",
+        allows: other_managers,
+    },
+    Rule { reason: "a cluster IP is given out anew", allows: cluster_ip },
+    Rule { reason: "a node port that nobody chose is given out anew", allows: node_port },
+    Rule { reason: "a claim and its volume are bound anew", allows: binding },
+    Rule { reason: "a service account's token is issued for its new uid", allows: service_account_token },
+    Rule { reason: "a Job's pods are selected by the Job's new uid", allows: job_uid },
+    Rule { reason: "the endpoints controller notes when it looked", allows: endpoints_time },
+];
+
+/// Whether an object comes and goes with another under a random name, so that it need not be there again under its old one.
+pub(super) fn is_remade_by_its_controller(object: &Value) -> bool {
+    let managed_by = label(object, "endpointslice.kubernetes.io/managed-by");
+    kind(object) == "EndpointSlice" && managed_by.ends_with("-controller.k8s.io")
+}
+
+fn identity(change: &Change, _: &Value, _: &Value) -> bool {
+    let given = ["uid", "resourceVersion", "creationTimestamp", "generation"];
+    change.is_replacement() && given.iter().any(|field| change.is_at(&format!("metadata {field}")))
+}
+
+fn generate_name(change: &Change, _: &Value, _: &Value) -> bool {
+    change.is_at("metadata generateName") && change.is_removal()
+}
+
+fn status(change: &Change, _: &Value, _: &Value) -> bool {
+    change.is_at("status **")
+}
+
+fn restore_labels(change: &Change, _: &Value, _: &Value) -> bool {
+    let labels = ["velero.io/backup-name", "velero.io/restore-name"];
+    !change.is_removal() && labels.iter().any(|label| change.is_at(&format!("metadata labels {label}")))
+}
+
+fn owners(change: &Change, _: &Value, _: &Value) -> bool {
+    let all = change.is_at("metadata ownerReferences") || change.is_at("metadata ownerReferences *");
+    change.is_at("metadata ownerReferences * uid") && change.is_replacement() || all && change.is_removal()
+}
+
+/// What kube-controller-manager owns depends on how often it had to write; status entries belong to the status.
+fn other_managers(change: &Change, _: &Value, _: &Value) -> bool {
+    let Some(manager) = change.path.get(2).filter(|_| change.is_at("metadata managedFields **")) else {
+        return change.is_at("metadata managedFields") && change.is_addition();
+    };
+    manager.starts_with("kube-controller-manager ")
+        || manager.ends_with(" status")
+        || manager.starts_with("bowline ") && change.is_addition()
+}
+
+fn cluster_ip(change: &Change, before: &Value, after: &Value) -> bool {
+    let given = |object: &Value| !matches!(text(object, "/spec/clusterIP"), "" | "None");
+    let field = change.is_at("spec clusterIP") || change.is_at("spec clusterIPs *");
+    kind(before) == "Service" && change.is_replacement() && field && given(before) && given(after)
+}
+
+fn node_port(change: &Change, before: &Value, _: &Value) -> bool {
+    let port = change.is_at("spec ports * nodePort") || change.is_at("spec healthCheckNodePort");
+    kind(before) == "Service" && change.is_replacement() && port && !is_chosen(change, before)
+}
+
+/// Whether a user named this very port: then some manager owns the field.
+fn is_chosen(change: &Change, service: &Value) -> bool {
+    let managers = service.pointer("/metadata/managedFields").and_then(Value::as_object);
+    let specs =
+        managers.into_iter().flat_map(|managers| managers.values()).filter_map(|fields| fields.get("f:spec"));
+    let mut specs = specs.collect::<Vec<_>>().into_iter();
+    let [_, _, position, ..] = change.path.as_slice() else {
+        return specs.any(|spec| spec.get("f:healthCheckNodePort").is_some());
+    };
+    let port = service.pointer(&format!("/spec/ports/{position}"));
+    let key = port
+        .map(|port| format!(r#"k:{{"port":{},"protocol":{}}}"#, port["port"], port["protocol"]))
+        .unwrap_or_default();
+    specs.any(|spec| spec.pointer("/f:ports").and_then(|ports| ports.get(&key)?.get("f:nodePort")).is_some())
+}
+
+fn binding(change: &Change, before: &Value, _: &Value) -> bool {
+    let annotations = ["pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"];
+    let noted = annotations.iter().any(|name| change.is_at(&format!("metadata annotations {name}")));
+    let claim = change.is_at("spec claimRef uid") || change.is_at("spec claimRef resourceVersion");
+    match kind(before) {
+        "PersistentVolume" => claim || noted,
+        "PersistentVolumeClaim" => noted,
+        _ => false,
+    }
+}
+
+fn service_account_token(change: &Change, before: &Value, _: &Value) -> bool {
+    let field = ["data token", "metadata annotations kubernetes.io/service-account.uid"];
+    let issued = field.iter().any(|field| change.is_at(field)) && change.is_replacement();
+    kind(before) == "Secret" && text(before, "/type") == "kubernetes.io/service-account-token" && issued
+}
+
+fn job_uid(change: &Change, before: &Value, after: &Value) -> bool {
+    let places = ["spec selector matchLabels *", "spec template metadata labels *"];
+    let label = change.path.last().is_some_and(|name| name.ends_with("controller-uid"));
+    let new = change.after.as_ref().and_then(Value::as_str) == Some(text(after, "/metadata/uid"));
+    kind(before) == "Job" && label && new && places.iter().any(|place| change.is_at(place))
+}
+
+fn endpoints_time(change: &Change, before: &Value, _: &Value) -> bool {
+    let field = change.is_at("metadata annotations endpoints.kubernetes.io/last-change-trigger-time");
+    matches!(kind(before), "Endpoints" | "EndpointSlice") && field
+}
+
+fn kind(object: &Value) -> &str {
+    text(object, "/kind")
+}
+
+fn label<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.pointer("/metadata/labels").and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default()
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,52 @@
+//! The harness itself: the cluster works, and the comparison is neither blind nor impossible to satisfy.
+
+use bowline_e2e::compare::{RESTORED, Report};
+use bowline_e2e::{Cluster, Snapshot};
+
+#[test]
+fn the_cluster_runs_its_controllers() {
+    let cluster = Cluster::shared().unwrap();
+    let namespace = cluster.namespace("controllers").unwrap();
+    cluster.kubectl(["create", "deployment", "web", "--image=none", "-n", &namespace]).unwrap().ok().unwrap();
+    let arguments = ["wait", "pod", "-l", "app=web", "--for=create", "--timeout=20s", "-n", &namespace];
+    cluster.kubectl(arguments).unwrap().ok().unwrap();
+    cluster.kubectl(["delete", "namespace", &namespace, "--timeout=60s"]).unwrap().ok().unwrap();
+}
+
+#[test]
+fn the_object_store_answers() {
+    let cluster = Cluster::shared().unwrap();
+    let address = cluster.setting("BOWLINE_S3_URL").unwrap().trim_start_matches("http://").to_owned();
+    std::net::TcpStream::connect(address).unwrap();
+}
+
+#[test]
+fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
+    let cluster = Cluster::shared().unwrap();
+    cluster.create_sample().unwrap();
+    let take = || Snapshot::take(cluster, &["shop", "warehouse"], "sample=shop").unwrap();
+    let before = take();
+    let kinds = Report::compare(&before, &before, &[]).rows.len();
+    assert!(kinds >= 40, "the sample application has only {kinds} kinds");
+
+    for patch in [
+        ["configmap", "held", "-n", "warehouse", "-p", r#"{"data":{"reason":"changed"}}"#],
+        ["service", "web", "-n", "shop", "-p", r#"{"metadata":{"labels":{"velero.io/backup-name":"b"}}}"#],
+    ] {
+        let [kind, name, flag, namespace, patch_flag, text] = patch;
+        cluster.kubectl(["patch", kind, name, flag, namespace, patch_flag, text]).unwrap().ok().unwrap();
+    }
+    cluster.kubectl(["delete", "lease", "clerk-on-duty", "-n", "warehouse"]).unwrap().ok().unwrap();
+
+    let report = Report::compare(&before, &take(), RESTORED);
+    let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    let found = |text: &str| findings.iter().any(|finding| finding.contains(text));
+    assert!(
+        found(r#"ConfigMap warehouse/held .data.reason: "a finalizer that nobody serves" became "changed""#),
+        "{report}"
+    );
+    assert!(found("Lease.coordination.k8s.io warehouse/clerk-on-duty is missing"), "{report}");
+    // kubectl now owns the fields that it patched.
+    let ownership = findings.iter().filter(|finding| finding.contains("managedFields")).count();
+    assert_eq!(findings.len(), 2 + ownership, "{report}");
+}

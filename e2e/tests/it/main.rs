@@ -1,0 +1,3 @@
+//! Tests against a real API server and MinIO, in one program so that they share one cluster.
+
+mod harness;
