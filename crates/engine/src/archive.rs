@@ -2,6 +2,7 @@
 
 pub mod path;
 pub mod pipe;
+pub mod writer;
 
 use thiserror::Error;
 

@@ -21,15 +21,19 @@ pub enum Copy {
 
 /// Path of an object.
 pub fn of(item: &ItemId, copy: &Copy) -> String {
-    let resource = &item.resource;
+    of_parts(&item.resource.to_string(), copy, item.namespace.as_deref(), &item.name)
+}
+
+/// Path of an object whose `plural.group` is text already.
+pub fn of_parts(resource: &str, copy: &Copy, namespace: Option<&str>, name: &str) -> String {
     let version = match copy {
         Copy::Plain => String::new(),
         Copy::Preferred(version) => format!("{version}{PREFERRED_SUFFIX}/"),
         Copy::Version(version) => format!("{version}/"),
     };
-    match &item.namespace {
-        Some(namespace) => format!("resources/{resource}/{version}namespaces/{namespace}/{}.json", item.name),
-        None => format!("resources/{resource}/{version}cluster/{}.json", item.name),
+    match namespace {
+        Some(namespace) => format!("resources/{resource}/{version}namespaces/{namespace}/{name}.json"),
+        None => format!("resources/{resource}/{version}cluster/{name}.json"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bowline_api::artifact::{ItemOperation, ResourceList, VolumeInfo};
+use bowline_api::artifact::{BackupOperation, BackupVolumeInfo, ResourceList};
 use bowline_api::backup::Backup;
 use thiserror::Error;
 
@@ -31,9 +31,9 @@ pub struct BackupOutcome {
     /// What is in the archive, by kind.
     pub resource_list: ResourceList,
     /// One entry a persistent volume or pod volume that was seen.
-    pub volume_infos: Vec<VolumeInfo>,
+    pub volume_infos: Vec<BackupVolumeInfo>,
     /// Asynchronous operations that were started.
-    pub operations: Vec<ItemOperation>,
+    pub operations: Vec<BackupOperation>,
     /// Warnings and errors.
     pub findings: Findings,
     /// How many items were found, stored or not.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_api::artifact::{ItemOperation, ResourceList, VolumeInfo};
+use bowline_api::artifact::{BackupVolumeInfo, ResourceList, RestoreOperation, RestoreVolumeInfo};
 use bowline_api::backup::Backup;
 use bowline_api::restore::Restore;
 use thiserror::Error;
@@ -21,7 +21,7 @@ pub struct RestoreRequest {
     /// The backup's stored metadata.
     pub backup: Arc<Backup>,
     /// The backup's volume infos; empty for old backups.
-    pub volume_infos: Vec<VolumeInfo>,
+    pub volume_infos: Vec<BackupVolumeInfo>,
     /// Actions in the order in which they run.
     pub actions: Vec<Arc<dyn RestoreAction>>,
     /// Kinds to restore first, in order; after a `-` those to restore last (`--restore-resource-priorities`).
@@ -42,9 +42,9 @@ pub struct RestoreOutcome {
     /// What happened to each object, by kind: `ns/name(created)` (backup-format §3.5).
     pub resource_list: ResourceList,
     /// What happened to each volume.
-    pub volume_infos: Vec<VolumeInfo>,
+    pub volume_infos: Vec<RestoreVolumeInfo>,
     /// Asynchronous operations that were started.
-    pub operations: Vec<ItemOperation>,
+    pub operations: Vec<RestoreOperation>,
     /// Warnings and errors.
     pub findings: Findings,
     /// How many items the backup held for this restore.

@@ -1,0 +1,1 @@
+//! The built-in backup actions, in the order in which they run (behaviour §5).
