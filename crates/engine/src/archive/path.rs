@@ -44,7 +44,9 @@ pub fn parse(path: &str) -> Option<(ItemId, Copy)> {
         return None;
     }
     let (resource, copy, scope, rest) = match parts.as_slice() {
-        ["resources", resource, scope @ ("cluster" | "namespaces"), rest @ ..] => (*resource, Copy::Plain, *scope, rest),
+        ["resources", resource, scope @ ("cluster" | "namespaces"), rest @ ..] => {
+            (*resource, Copy::Plain, *scope, rest)
+        }
         ["resources", resource, version, scope @ ("cluster" | "namespaces"), rest @ ..] => {
             let copy = match version.strip_suffix(PREFERRED_SUFFIX) {
                 Some(preferred) => Copy::Preferred(preferred.into()),
