@@ -26,7 +26,8 @@ impl FrozenClock {
     /// Moves the time on.
     pub fn advance(&self, duration: Duration) {
         let mut now = self.0.lock().expect("no test panics while it holds the clock");
-        *now += jiff::SignedDuration::try_from(duration).expect("a duration of less than the age of the universe");
+        *now += jiff::SignedDuration::try_from(duration)
+            .expect("a duration of less than the age of the universe");
     }
 }
 

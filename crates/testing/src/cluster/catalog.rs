@@ -39,8 +39,22 @@ const BUILTIN: &[(&str, &str, &str, &str, bool, &str)] = &[
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, "sc"),
     ("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", false, ""),
     ("storage.k8s.io", "v1", "CSINode", "csinodes", false, ""),
-    ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false, ""),
-    ("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", false, ""),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+        "",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        false,
+        "",
+    ),
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false, "crd"),
     ("apiregistration.k8s.io", "v1", "APIService", "apiservices", false, ""),
     ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, "pc"),
@@ -52,7 +66,11 @@ pub(super) fn builtin() -> Vec<Kind> {
     BUILTIN
         .iter()
         .map(|(group, version, kind, plural, namespaced, short)| Kind {
-            short_names: Some(*short).filter(|short| !short.is_empty()).map(String::from).into_iter().collect(),
+            short_names: Some(*short)
+                .filter(|short| !short.is_empty())
+                .map(String::from)
+                .into_iter()
+                .collect(),
             ..Kind::builtin(group, version, kind, plural, *namespaced)
         })
         .collect()

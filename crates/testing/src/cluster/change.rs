@@ -6,14 +6,22 @@ use serde_json::{Value, json};
 use super::state::{Key, State};
 
 impl State {
-    pub(super) fn create(&mut self, object: &ObjectRef, mut body: Value, options: &WriteOptions) -> Result<Value, ClusterError> {
+    pub(super) fn create(
+        &mut self,
+        object: &ObjectRef,
+        mut body: Value,
+        options: &WriteOptions,
+    ) -> Result<Value, ClusterError> {
         let key = self.locate(object)?;
         self.check_namespace(&key)?;
         if self.objects.contains_key(&key) {
-            return Err(ClusterError::AlreadyExists { message: format!("{} {:?} already exists", key.0, key.2) });
+            return Err(ClusterError::AlreadyExists {
+                message: format!("{} {:?} already exists", key.0, key.2),
+            });
         }
         self.check_node_ports(&key, &body)?;
         let revision = self.next_revision();
+        let api_version = body["apiVersion"].clone();
         let metadata = &mut body["metadata"];
         metadata["uid"] = format!("00000000-0000-4000-8000-{revision:012}").into();
         metadata["resourceVersion"] = revision.to_string().into();
@@ -24,7 +32,7 @@ impl State {
         }
         let manager = if options.field_manager.is_empty() { "memory" } else { &options.field_manager };
         metadata["managedFields"] = json!([{
-            "manager": manager, "operation": "Update", "apiVersion": body["apiVersion"],
+            "manager": manager, "operation": "Update", "apiVersion": api_version,
             "time": "2026-01-02T03:04:05Z", "fieldsType": "FieldsV1", "fieldsV1": {}}]);
         if let Some(map) = body.as_object_mut() {
             map.remove("status");
@@ -42,7 +50,12 @@ impl State {
         Ok(body)
     }
 
-    pub(super) fn patch(&mut self, object: &ObjectRef, patch: &Patch, options: &WriteOptions) -> Result<Value, ClusterError> {
+    pub(super) fn patch(
+        &mut self,
+        object: &ObjectRef,
+        patch: &Patch,
+        options: &WriteOptions,
+    ) -> Result<Value, ClusterError> {
         let key = self.locate(object)?;
         let mut patched = self.existing(&key)?.clone();
         match patch {
@@ -50,23 +63,31 @@ impl State {
                 json_patch::merge(&mut patched, &decode(bytes)?);
             }
             Patch::Json(bytes) => {
-                let operations: json_patch::Patch = serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
+                let operations: json_patch::Patch =
+                    serde_json::from_slice(bytes).map_err(|error| invalid(&error))?;
                 json_patch::patch(&mut patched, &operations).map_err(|error| invalid(&error))?;
             }
         }
-        self.replace(key, patched, options)
+        Ok(self.replace(key, patched, options))
     }
 
-    pub(super) fn replace_status(&mut self, object: &ObjectRef, body: &Value, options: &WriteOptions) -> Result<Value, ClusterError> {
+    pub(super) fn replace_status(
+        &mut self,
+        object: &ObjectRef,
+        body: &Value,
+        options: &WriteOptions,
+    ) -> Result<Value, ClusterError> {
         let key = self.locate(object)?;
         let mut replaced = self.existing(&key)?.clone();
         replaced["status"] = body["status"].clone();
-        self.replace(key, replaced, options)
+        Ok(self.replace(key, replaced, options))
     }
 
     pub(super) fn delete(&mut self, object: &ObjectRef) -> Result<(), ClusterError> {
         let key = self.locate(object)?;
-        let held = self.existing(&key)?["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty());
+        let held = self.existing(&key)?["metadata"]["finalizers"]
+            .as_array()
+            .is_some_and(|finalizers| !finalizers.is_empty());
         if held {
             let mut marked = self.existing(&key)?.clone();
             marked["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
@@ -86,19 +107,20 @@ impl State {
             .ok_or_else(|| ClusterError::NotFound { message: format!("{} {:?} not found", key.0, key.2) })
     }
 
-    fn replace(&mut self, key: Key, mut object: Value, options: &WriteOptions) -> Result<Value, ClusterError> {
+    fn replace(&mut self, key: Key, mut object: Value, options: &WriteOptions) -> Value {
         if options.dry_run {
-            return Ok(object);
+            return object;
         }
         object["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
         let metadata = &object["metadata"];
-        let gone = !metadata["deletionTimestamp"].is_null() && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
+        let gone = !metadata["deletionTimestamp"].is_null()
+            && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
         if gone {
             self.objects.remove(&key);
         } else {
             self.objects.insert(key, object.clone());
         }
-        Ok(object)
+        object
     }
 
     fn check_namespace(&self, key: &Key) -> Result<(), ClusterError> {
@@ -107,12 +129,14 @@ impl State {
         }
         match self.find("namespaces", "", &key.1) {
             None => Err(ClusterError::NotFound { message: format!("namespaces {:?} not found", key.1) }),
-            Some(namespace) if !namespace["metadata"]["deletionTimestamp"].is_null() => Err(ClusterError::Forbidden {
-                message: format!(
-                    "{} {:?} is forbidden: unable to create new content in namespace {} because it is being terminated",
-                    key.0, key.2, key.1
-                ),
-            }),
+            Some(namespace) if !namespace["metadata"]["deletionTimestamp"].is_null() => {
+                Err(ClusterError::Forbidden {
+                    message: format!(
+                        "{} {:?} is forbidden: unable to create new content in namespace {} because it is being terminated",
+                        key.0, key.2, key.1
+                    ),
+                })
+            }
             Some(_) => Ok(()),
         }
     }
@@ -125,8 +149,12 @@ impl State {
             let ports = service["spec"]["ports"].as_array().into_iter().flatten();
             ports.filter_map(|port| port["nodePort"].as_i64()).filter(|port| *port != 0).collect()
         };
-        let taken: Vec<i64> =
-            self.objects.iter().filter(|(other, _)| other.0 == "services").flat_map(|(_, service)| ports(service)).collect();
+        let taken: Vec<i64> = self
+            .objects
+            .iter()
+            .filter(|(other, _)| other.0 == "services")
+            .flat_map(|(_, service)| ports(service))
+            .collect();
         match ports(body).iter().position(|port| taken.contains(port)) {
             Some(index) => Err(ClusterError::Invalid {
                 message: format!(
@@ -144,7 +172,11 @@ impl State {
             ("serviceaccounts", crate::object::object("v1", "ServiceAccount", name, "default")),
             ("configmaps", crate::object::config_map(name, "kube-root-ca.crt")),
         ] {
-            let key = (resource.into(), name.into(), object["metadata"]["name"].as_str().unwrap_or_default().into());
+            let key = (
+                resource.into(),
+                name.into(),
+                object["metadata"]["name"].as_str().unwrap_or_default().into(),
+            );
             self.objects.insert(key, object);
         }
     }

@@ -41,7 +41,12 @@ impl Cluster for MemoryCluster {
         self.call(&on("get", object), |state| encode(state.existing(&state.locate(object)?)?))
     }
 
-    async fn create(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError> {
+    async fn create(
+        &self,
+        object: &ObjectRef,
+        body: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Object, ClusterError> {
         let body = decode(&body)?;
         self.call(&on("create", object), |state| encode(&state.create(object, body, options)?))
     }
@@ -56,7 +61,12 @@ impl Cluster for MemoryCluster {
         self.call(&on("patch", object), |state| encode(&state.patch(object, patch, options)?))
     }
 
-    async fn replace_status(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError> {
+    async fn replace_status(
+        &self,
+        object: &ObjectRef,
+        body: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Object, ClusterError> {
         let body = decode(&body)?;
         self.call(&on("status", object), |state| encode(&state.replace_status(object, &body, options)?))
     }
@@ -65,7 +75,12 @@ impl Cluster for MemoryCluster {
         self.call(&on("delete", object), |state| state.delete(object))
     }
 
-    async fn wait(&self, object: &ObjectRef, condition: Condition, _deadline: Duration) -> Result<(), ClusterError> {
+    async fn wait(
+        &self,
+        object: &ObjectRef,
+        condition: Condition,
+        _deadline: Duration,
+    ) -> Result<(), ClusterError> {
         self.call(&on("wait", object), |state| {
             let found = match state.existing(&state.locate(object)?) {
                 Ok(value) => Some(encode(value)?),
@@ -77,7 +92,11 @@ impl Cluster for MemoryCluster {
 }
 
 impl MemoryCluster {
-    fn call<T>(&self, call: &Call, act: impl FnOnce(&mut State) -> Result<T, ClusterError>) -> Result<T, ClusterError> {
+    fn call<T>(
+        &self,
+        call: &Call,
+        act: impl FnOnce(&mut State) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
         self.faults.enter(call)?;
         let answer = act(&mut self.lock());
         self.faults.leave(call)?;
@@ -101,7 +120,9 @@ fn on(verb: &'static str, object: &ObjectRef) -> Call {
 fn list(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
     let resource = kind.group_resource();
     if state.catalog().get_version(&resource, &kind.version).is_none() {
-        return Err(ClusterError::NotFound { message: "the server could not find the requested resource".into() });
+        return Err(ClusterError::NotFound {
+            message: "the server could not find the requested resource".into(),
+        });
     }
     let resource = resource.to_string();
     let selected: Vec<&Value> = state
@@ -115,9 +136,11 @@ fn list(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Re
         })
         .map(|(_, object)| object)
         .collect();
-    let start: usize = page.continue_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or_default();
+    let start: usize =
+        page.continue_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or_default();
     let limit = if page.limit == 0 { usize::MAX } else { page.limit as usize };
-    let items: Vec<Value> = selected.iter().skip(start).take(limit).map(|object| untyped(object, kind)).collect();
+    let items: Vec<Value> =
+        selected.iter().skip(start).take(limit).map(|object| untyped(object, kind)).collect();
     let end = start + items.len();
     let mut metadata = json!({"resourceVersion": state.revision().to_string()});
     if end < selected.len() {
@@ -147,7 +170,8 @@ fn selects(selector: &str, object: &Value) -> bool {
         return true;
     }
     let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
-    let labels = labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
+    let labels =
+        labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
     bowline_engine::select::label::Selector::parse(selector).is_ok_and(|selector| selector.matches(&labels))
 }
 
@@ -161,4 +185,56 @@ fn encode(value: &Value) -> Result<Object, ClusterError> {
 
 fn decode(bytes: &[u8]) -> Result<Value, ClusterError> {
     serde_json::from_slice(bytes).map_err(|error| ClusterError::Invalid { message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::object::config_map;
+
+    fn reference(name: &str) -> ObjectRef {
+        let kind = Arc::new(Kind::builtin("", "v1", "ConfigMap", "configmaps", true));
+        ObjectRef { kind, namespace: Some("shop".into()), name: name.into() }
+    }
+
+    fn body(name: &str) -> Bytes {
+        Bytes::from(config_map("shop", name).to_string())
+    }
+
+    #[tokio::test]
+    async fn lists_come_in_pages() {
+        let cluster = MemoryCluster::with((0..5).map(|i| config_map("shop", &format!("c{i}"))));
+        let kind = Kind::builtin("", "v1", "ConfigMap", "configmaps", true);
+        let mut page = PageRequest { limit: 2, continue_token: None, max_bytes: 1 << 20 };
+        let mut names = Vec::new();
+        loop {
+            let got = cluster.list(&kind, &ListQuery::default(), &page).await.unwrap();
+            names.extend(got.items.iter().map(|item| item.head().name.clone()));
+            page.continue_token = got.continue_token;
+            if page.continue_token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(names, ["c0", "c1", "c2", "c3", "c4"]);
+    }
+
+    #[tokio::test]
+    async fn creating_twice_or_without_namespace_is_refused() {
+        let cluster = MemoryCluster::default();
+        let write = WriteOptions::default();
+        assert!(cluster.create(&reference("a"), body("a"), &write).await.unwrap_err().is_not_found());
+        cluster.put(crate::object::namespace("shop"));
+        cluster.create(&reference("a"), body("a"), &write).await.unwrap();
+        assert!(cluster.create(&reference("a"), body("a"), &write).await.unwrap_err().is_already_exists());
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leaves_the_object_behind() {
+        let cluster = MemoryCluster::with([crate::object::namespace("shop")]);
+        cluster.faults.after(|call| (call.verb == "create").then_some(ClusterError::Timeout));
+        assert!(cluster.create(&reference("a"), body("a"), &WriteOptions::default()).await.is_err());
+        assert!(cluster.object("configmaps", "shop", "a").is_some());
+    }
 }

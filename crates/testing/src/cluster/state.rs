@@ -40,7 +40,7 @@ impl State {
 
     pub(super) fn put(&mut self, object: Value) {
         self.serve_crd(&object);
-        let key = self.key_of(&object).unwrap_or_else(|| panic!("the memory cluster does not serve {object}"));
+        let key = self.key_of(&object).expect("a test puts only objects of served kinds");
         let namespace = key.1.clone();
         if !namespace.is_empty() && self.find("namespaces", "", &namespace).is_none() {
             self.put(crate::object::namespace(&namespace));
@@ -60,7 +60,11 @@ impl State {
         self.objects
             .keys()
             .map(|(resource, namespace, name)| {
-                if namespace.is_empty() { format!("{resource} {name}") } else { format!("{resource} {namespace}/{name}") }
+                if namespace.is_empty() {
+                    format!("{resource} {name}")
+                } else {
+                    format!("{resource} {namespace}/{name}")
+                }
             })
             .collect()
     }
@@ -69,7 +73,9 @@ impl State {
     pub(super) fn locate(&self, object: &ObjectRef) -> Result<Key, ClusterError> {
         let resource = object.kind.group_resource();
         if self.catalog().get_version(&resource, &object.kind.version).is_none() {
-            return Err(ClusterError::NotFound { message: "the server could not find the requested resource".into() });
+            return Err(ClusterError::NotFound {
+                message: "the server could not find the requested resource".into(),
+            });
         }
         Ok((resource.to_string(), object.namespace.clone().unwrap_or_default(), object.name.clone()))
     }
@@ -90,7 +96,9 @@ impl State {
                 spec["scope"] == "Namespaced",
             );
             kind.preferred = self.kinds.iter().all(|served| served.group_resource() != kind.group_resource());
-            if !self.kinds.iter().any(|served| served.group_resource() == kind.group_resource() && served.version == kind.version) {
+            if !self.kinds.iter().any(|served| {
+                served.group_resource() == kind.group_resource() && served.version == kind.version
+            }) {
                 self.kinds.push(kind);
             }
         }
@@ -106,7 +114,12 @@ impl State {
     fn key_of(&self, object: &Value) -> Option<Key> {
         let catalog = self.catalog();
         let kind = catalog.of_object(object["apiVersion"].as_str()?, object["kind"].as_str()?)?;
-        let namespace = object["metadata"]["namespace"].as_str().filter(|_| kind.namespaced).unwrap_or_default();
-        Some((kind.group_resource().to_string(), namespace.into(), object["metadata"]["name"].as_str()?.into()))
+        let namespace =
+            object["metadata"]["namespace"].as_str().filter(|_| kind.namespaced).unwrap_or_default();
+        Some((
+            kind.group_resource().to_string(),
+            namespace.into(),
+            object["metadata"]["name"].as_str()?.into(),
+        ))
     }
 }
