@@ -2,6 +2,7 @@
 
 pub mod path;
 pub mod pipe;
+pub mod spool;
 pub mod writer;
 
 use thiserror::Error;
@@ -12,6 +13,9 @@ pub const FORMAT_VERSION: &str = "1.1.0";
 /// Why an archive can't be read.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
+    /// The object store failed while the archive was read.
+    #[error("failed to fetch the archive")]
+    Fetch(#[source] std::io::Error),
     /// The gzip or tar stream is damaged or cut short.
     #[error("the archive is damaged or cut short")]
     Damaged(#[source] std::io::Error),
