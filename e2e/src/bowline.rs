@@ -1,7 +1,7 @@
 //! The program under test, run as its users run it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -42,6 +42,11 @@ impl<'a> Bowline<'a> {
         self.run(arguments)?.ok()
     }
 
+    /// Where the program is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Installs the CRDs and makes the namespace.
     pub fn install(&self) -> Result<()> {
         self.ok(&["install", "--crds-only"])?;
@@ -78,6 +83,11 @@ impl Server<'_> {
     pub fn log(&self) -> Result<String> {
         let path = self.cluster.dir().join(format!("{}.log", self.name));
         std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Leaves it running until the cluster ends.
+    pub fn keep(self) {
+        std::mem::forget(self);
     }
 
     /// Ends it with SIGTERM and waits for that.

@@ -13,11 +13,20 @@ use serde_json::Value;
 use crate::command::{self, Output};
 use crate::settings;
 
-/// A running Kubernetes control plane with MinIO. It ends with the process that started it, however that ends.
+/// A running Kubernetes control plane with MinIO.
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
     settings: BTreeMap<String, String>,
+}
+
+/// How long a cluster lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It ends with the process that starts it, however that ends.
+    OfThisProcess,
+    /// Somebody ends it by [`Cluster::end`] or `cluster/down`.
+    UntilEnded,
 }
 
 impl Cluster {
@@ -39,10 +48,24 @@ impl Cluster {
     pub fn start(name: &str) -> Result<Self> {
         let runs = settings::checkout().join(".cache/e2e");
         remove_former_runs(&runs)?;
+        let dir = runs.join(std::process::id().to_string()).join(name);
+        Self::start_in(&dir, Lifetime::OfThisProcess)
+    }
+
+    /// Starts a cluster with its state in `dir`, or what is missing of one that is there.
+    pub fn start_in(dir: &Path, lifetime: Lifetime) -> Result<Self> {
         let process = std::process::id().to_string();
-        let dir = runs.join(&process).join(name);
-        script("up", [dir.as_os_str(), "--with-minio".as_ref(), "--owner".as_ref(), process.as_ref()])?;
-        Self::open(&dir)
+        let owner: &[&OsStr] = match lifetime {
+            Lifetime::OfThisProcess => &["--owner".as_ref(), process.as_ref()],
+            Lifetime::UntilEnded => &[],
+        };
+        script("up", [&[dir.as_os_str(), "--with-minio".as_ref()], owner].concat())?;
+        Self::open(dir)
+    }
+
+    /// Ends the cluster and everything that runs with it, and deletes all of it but the logs.
+    pub fn end(&self) -> Result<()> {
+        script("down", [self.dir.as_os_str(), "--wipe".as_ref()])
     }
 
     /// A cluster that is up already.

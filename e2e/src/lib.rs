@@ -8,10 +8,10 @@ mod bowline;
 mod cluster;
 mod command;
 pub mod compare;
-mod settings;
+pub mod settings;
 mod snapshot;
 
 pub use bowline::{Bowline, Server};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Lifetime};
 pub use command::Output;
 pub use snapshot::{ObjectKey, Snapshot};

@@ -21,13 +21,23 @@ pub(crate) fn bowline_program() -> Result<PathBuf> {
     program.context("the bowline program is not built; run `cargo build -p bowline` first")
 }
 
+/// `KEEP=1`: the demo leaves everything running.
+pub fn keep() -> bool {
+    variable("KEEP").is_some_and(|value| value != "0")
+}
+
+/// `STORE=s3`: the demo keeps its backup in MinIO instead of a directory.
+pub fn store() -> Option<String> {
+    variable("STORE")
+}
+
 /// The programs' search path, the only variable that is handed on to programs under test.
 pub(crate) fn search_path() -> String {
     variable("PATH").unwrap_or_default()
 }
 
 /// The root of the checkout.
-pub(crate) fn checkout() -> &'static Path {
+pub fn checkout() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }

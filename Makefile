@@ -1,0 +1,76 @@
+# Every command of this project. `make` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+target := $(or $(CARGO_TARGET_DIR),target)
+crates := $(notdir $(wildcard crates/*))
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: packages ## the bowline program, optimised, in target/release
+	cargo build --release -p bowline
+
+.PHONY: demo
+demo: packages control-plane ## back up, lose and restore an application on a real API server (STORE=s3, KEEP=1)
+	@echo "Building Bowline (some minutes when nothing is built yet)"
+	cargo build --release -p bowline -p bowline-e2e
+	$(target)/release/demo
+
+.PHONY: test
+test: packages control-plane ## all tests, from unit tests to the real API server and object store
+	@echo "Building Bowline and its tests (some minutes when nothing is built yet)"
+	cargo build --workspace --all-targets
+	mkdir -p .cache
+	status=0
+	cargo test --workspace --no-fail-fast 2>&1 | tee .cache/test.log || status=$$?
+	awk -f e2e/summary.awk .cache/test.log
+	exit $$status
+
+.PHONY: e2e
+e2e: packages control-plane ## only the tests against the real API server and object store
+	cargo build -p bowline
+	cargo test -p bowline-e2e
+
+.PHONY: check
+check: packages ## formatting, lints, licences, layering; no tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p xtask -- verify
+	if command -v cargo-deny >/dev/null; then cargo deny check
+	else echo "NOT RUN: cargo deny, because it is not installed (cargo install cargo-deny)"; fi
+	for crate in $(crates); do
+		name=$$(sed -n 's/^name = "\(.*\)"/\1/p' "crates/$$crate/Cargo.toml" | head -n 1)
+		echo "does $$name build alone?"
+		cargo check -q -p "$$name"
+	done
+
+.PHONY: bench
+bench: packages control-plane ## measure backup and restore beside the floor of a raw client
+	cargo build --release -p bowline -p bowline-bench
+	cargo run --release -p bowline-bench
+
+.PHONY: gen
+gen: ## write again what is generated
+	cargo run -q -p xtask -- generate
+
+.PHONY: clean-cluster
+clean-cluster: ## end what KEEP=1 left running and delete the states of demo and tests
+	cluster/down demo/cluster --wipe
+	rm -rf demo .cache/e2e
+
+# What the others stand on.
+.PHONY: packages
+packages:
+	@cluster/tools/packages cc=build-essential etcd=etcd-server openssl=openssl
+	for tool in cargo go; do
+		command -v $$tool >/dev/null || { echo "missing: $$tool; see README.md for what is needed" >&2; exit 1; }
+	done
+
+.PHONY: control-plane
+control-plane:
+	@cluster/tools/build >/dev/null
