@@ -158,6 +158,42 @@ names! {
     POST_HOOK_TIMEOUT = "post.hook.backup.velero.io/timeout";
 }
 
+// Old spellings of the hook before a backup.
+names! {
+    /// Container of the hook before a backup, where [`PRE_HOOK_CONTAINER`] is not set.
+    LEGACY_HOOK_CONTAINER = "hook.backup.velero.io/container";
+    /// Command of the hook before a backup, where [`PRE_HOOK_COMMAND`] is not set.
+    LEGACY_HOOK_COMMAND = "hook.backup.velero.io/command";
+    /// What an error of the hook before a backup means, where [`PRE_HOOK_ON_ERROR`] is not set.
+    LEGACY_HOOK_ON_ERROR = "hook.backup.velero.io/on-error";
+    /// How long the hook before a backup may take, where [`PRE_HOOK_TIMEOUT`] is not set.
+    LEGACY_HOOK_TIMEOUT = "hook.backup.velero.io/timeout";
+}
+
+// Hooks of a restore by annotation of the pod in the backup.
+names! {
+    /// Container of the command that runs after a restore.
+    RESTORE_HOOK_CONTAINER = "post.hook.restore.velero.io/container";
+    /// Command that runs after a restore, as JSON list or as one word.
+    RESTORE_HOOK_COMMAND = "post.hook.restore.velero.io/command";
+    /// What an error of that command means.
+    RESTORE_HOOK_ON_ERROR = "post.hook.restore.velero.io/on-error";
+    /// How long that command may take.
+    RESTORE_HOOK_EXEC_TIMEOUT = "post.hook.restore.velero.io/exec-timeout";
+    /// How long to wait for its container.
+    RESTORE_HOOK_WAIT_TIMEOUT = "post.hook.restore.velero.io/wait-timeout";
+    /// Whether its container must be ready and not only running.
+    RESTORE_HOOK_WAIT_FOR_READY = "post.hook.restore.velero.io/wait-for-ready";
+    /// Image of the init container that is put into the pod.
+    INIT_HOOK_CONTAINER_IMAGE = "init.hook.restore.velero.io/container-image";
+    /// Name of that init container.
+    INIT_HOOK_CONTAINER_NAME = "init.hook.restore.velero.io/container-name";
+    /// Command of that init container, as JSON list or as one word.
+    INIT_HOOK_COMMAND = "init.hook.restore.velero.io/command";
+    /// How long that init container may take; read but without effect, as in Velero.
+    INIT_HOOK_TIMEOUT = "init.hook.restore.velero.io/timeout";
+}
+
 // Finalizers.
 names! {
     /// On a restore: its files in the object store are deleted first.

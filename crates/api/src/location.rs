@@ -18,6 +18,13 @@ kind! {
     BackupStorageLocation(BackupStorageLocationSpec, BackupStorageLocationStatus) is "v1" "backupstoragelocations"
 }
 
+impl BackupStorageLocation {
+    /// Whether nothing may be written or deleted here. A location without access mode is open to everything.
+    pub fn is_read_only(&self) -> bool {
+        self.spec.access_mode == Some(BackupStorageLocationAccessMode::ReadOnly)
+    }
+}
+
 /// Where backups are kept, and how to get there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]

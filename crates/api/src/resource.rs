@@ -40,14 +40,13 @@ impl fmt::Display for GroupResource {
 impl FromStr for GroupResource {
     type Err = Infallible;
 
-    /// Splits at the first dot; whether such a resource exists is another question.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (resource, group) = text.split_once('.').unwrap_or((text, ""));
-        Ok(Self::new(group, resource))
+        Ok(Self::from(text))
     }
 }
 
 impl From<&str> for GroupResource {
+    /// Splits at the first dot; whether such a resource exists is another question.
     fn from(text: &str) -> Self {
         let (resource, group) = text.split_once('.').unwrap_or((text, ""));
         Self::new(group, resource)

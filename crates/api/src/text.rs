@@ -56,8 +56,7 @@ macro_rules! text_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                Ok(Self::from(word.as_ref()))
+                Ok(Self::from(String::deserialize(deserializer)?.as_str()))
             }
         }
 
