@@ -133,6 +133,16 @@ impl Error {
         self
     }
 
+    /// Adds what became of the attempt, behind the store's own words.
+    #[must_use]
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        self.0.detail = Some(match self.0.detail.take() {
+            Some(detail) => format!("{detail}; {note}"),
+            None => note.to_owned(),
+        });
+        self
+    }
+
     /// Adds what the user can do about it, as a sentence without full stop.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {

@@ -20,6 +20,12 @@ pub fn check_prefix(prefix: &str) -> Result<()> {
     if prefix.is_empty() { Ok(()) } else { check(prefix.strip_suffix('/').unwrap_or(prefix)) }
 }
 
+/// Checks a name that becomes one segment of a key: a key without `/`.
+pub fn check_segment(name: &str) -> Result<()> {
+    check(name)?;
+    if name.contains('/') { Err(invalid(name, "it has a slash")) } else { Ok(()) }
+}
+
 fn fault(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         Some("it is empty")
@@ -58,6 +64,12 @@ mod tests {
         for key in ["a", "backups/a.b/a.b-logs.gz", "kopia/ns/xn0_1", "…/ü:=+@", ".hidden", "a..b"] {
             assert!(check(key).is_ok(), "{key:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_one_segment() {
+        assert!(check_segment("a.b").is_ok());
+        assert!(check_segment("a/b").is_err() && check_segment("..").is_err() && check_segment("").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Start at [`ObjectStore`], whose documentation is the contract that all drivers keep.
 
+mod backup_store;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod deadline;
@@ -10,15 +11,22 @@ mod error;
 mod ext;
 pub mod filesystem;
 pub mod key;
+pub mod layout;
+mod location;
 mod memory;
 mod object;
 mod prefixed;
 mod range;
 mod read_only;
 
+pub use backup_store::{
+    ArtifactCheck, ArtifactState, BackupStore, BackupUpload, Checksums, DeleteReport, DiscardReport,
+    InvalidDirectories, MAX_JSON, MAX_METADATA, MAX_STORED_JSON, Sum, ValidateError, Verification,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use ext::{MAX_COMMON_PREFIXES, ObjectStoreExt};
 pub use filesystem::FilesystemStore;
+pub use location::{Credentials, LocationConfig, open};
 pub use memory::MemoryStore;
 pub use object::{
     Body, Capabilities, ListPage, ListRequest, Object, ObjectMeta, ObjectStore, PageToken, PutOptions,
