@@ -1,2 +1,92 @@
-//! The binary.
-fn main() {}
+//! Measures backups and restores of many objects by a running server, each beside a floor: what the simplest client needs
+//! for the same requests, measured in the same run on the same machine. Prints a table; asserts nothing.
+//!
+//! The objects and the way of measuring are those by which Velero 1.18.2 was measured (docs/benchmarks.md).
+
+mod client;
+mod floor;
+mod process;
+mod report;
+mod run;
+mod workload;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use bowline_e2e::{Bowline, Cluster};
+use clap::Parser;
+
+use crate::client::Client;
+use crate::report::Report;
+use crate::run::Bench;
+use crate::workload::Set;
+
+/// Benchmarks of the resource path.
+#[derive(Parser)]
+struct Arguments {
+    /// Sizes of the mixed sets, in objects over 20 namespaces.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 35_000])]
+    mixed: Vec<usize>,
+    /// Size of the set of Secrets in one namespace.
+    #[arg(long, default_value_t = 10_000)]
+    secrets: usize,
+    /// Flags of the server under test, as one string.
+    #[arg(long, default_value = "")]
+    server_flags: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match bench(&Arguments::parse()).await {
+        Ok(report) => {
+            report.print();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(arguments: &Arguments) -> Result<Report> {
+    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    installed.ok().context("install the TLS provider once")?;
+    let cluster = Cluster::start("bench")?;
+    let store = cluster.dir().join("store");
+    fs_err::create_dir_all(store.join("bowline"))?;
+    let bowline = Bowline::new(&cluster, "velero")?;
+    bowline.install()?;
+    let flags: Vec<&str> = arguments.server_flags.split_whitespace().collect();
+    let server = bowline.server(&flags)?;
+    let path = format!("path={}", store.display());
+    let location = [
+        "backup-location",
+        "create",
+        "default",
+        "--provider",
+        "filesystem",
+        "--bucket",
+        "bowline",
+        "--config",
+        &path,
+        "--default",
+    ];
+    bowline.ok(&location)?;
+
+    let client = Client::new(&cluster)?;
+    client.await_phase("velero.io/v1", "velero", "backupstoragelocations/default", &["Available"]).await?;
+    let pid = process::find(&format!("{} server", "velero"), &bowline.program().display().to_string())?;
+    let bench = Bench { client, pid };
+    let mut report = Report::default();
+    bench.prepare().await?;
+    for objects in &arguments.mixed {
+        bench.measure(&Set::mixed(*objects), &mut report).await?;
+    }
+    if arguments.secrets > 0 {
+        bench.measure(&Set::secrets(arguments.secrets), &mut report).await?;
+    }
+    drop(server);
+    cluster.end()?;
+    Ok(report)
+}

@@ -1,0 +1,86 @@
+//! One set of objects through backup and restore.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::report::{Report, Row, say};
+use crate::workload::Set;
+use crate::{floor, process, workload};
+
+const VELERO: &str = "/apis/velero.io/v1/namespaces/velero";
+const ENDED: [&str; 2] = ["Completed", "PartiallyFailed"];
+
+/// The server under test and a client.
+pub(crate) struct Bench {
+    pub(crate) client: Client,
+    pub(crate) pid: u32,
+}
+
+impl Bench {
+    /// Creates what all sets need.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        self.client
+            .create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &workload::definition())
+            .await?;
+        while self.client.get("/apis/bench.example.io/v1/things").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Creates a set, backs it up, restores it into new namespaces, and again onto what is there.
+    pub(crate) async fn measure(&self, set: &Set, report: &mut Report) -> Result<()> {
+        say(&format!("{}: creating {} objects", set.name, set.objects));
+        let namespaces = set.namespaces("");
+        self.client.create_namespaces(&namespaces).await?;
+        self.client.create_all(set.items(""), 16).await?;
+        for round in 1..=3 {
+            let floor = floor::list_and_gzip(&self.client).await?.as_secs_f64();
+            let spec = json!({"includedNamespaces": namespaces, "snapshotVolumes": false});
+            let row = self.timed("Backup", "backups", &format!("{}-{round}", set.name), spec).await?;
+            report.add(Row { floor: Some((floor, "list + gzip".into())), ..row });
+        }
+        let (floor, in_flight) = floor::create(&self.client, set).await?;
+        let floor = Some((floor.as_secs_f64(), format!("create, {in_flight} in flight")));
+        let mapping: Value = namespaces
+            .iter()
+            .map(|name| (name.clone(), Value::from(format!("{name}-r"))))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let restore = |policy: &str| json!({"backupName": format!("{}-3", set.name), "namespaceMapping": mapping, "existingResourcePolicy": policy});
+        for (case, policy) in [("new", "none"), ("existing-none", "none"), ("existing-update", "update")] {
+            let row =
+                self.timed("Restore", "restores", &format!("{}-{case}", set.name), restore(policy)).await?;
+            report.add(Row { floor: floor.clone().filter(|_| case == "new"), ..row });
+        }
+        self.client.delete_namespaces(&[set.namespaces("-r"), namespaces].concat()).await
+    }
+
+    /// Creates a Backup or Restore and waits for its end.
+    async fn timed(&self, kind: &str, plural: &str, name: &str, spec: Value) -> Result<Row> {
+        process::reset_peak(self.pid)?;
+        let cpu = process::cpu_seconds(self.pid)?;
+        let start = Instant::now();
+        let body =
+            json!({"apiVersion": "velero.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.client.create(&format!("{VELERO}/{plural}"), &body).await?;
+        let ended =
+            self.client.await_phase("velero.io/v1", "velero", &format!("{plural}/{name}"), &ENDED).await?;
+        let wall = start.elapsed().as_secs_f64();
+        let progress = &ended["status"]["progress"];
+        let objects =
+            progress["itemsBackedUp"].as_u64().or(progress["itemsRestored"].as_u64()).unwrap_or_default();
+        Ok(Row {
+            case: format!("{} {name}", kind.to_lowercase()),
+            objects: usize::try_from(objects)?,
+            wall,
+            cpu: process::cpu_seconds(self.pid)? - cpu,
+            peak_mib: process::peak_mib(self.pid)?,
+            floor: None,
+            phase: ended["status"]["phase"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+}
