@@ -1,0 +1,9 @@
+//! Logs in logrus' two forms, to standard error and into the log of each backup and restore.
+
+mod line;
+mod run_log;
+mod subscriber;
+
+pub use line::Format;
+pub use run_log::{FinishedLog, RunLog, RunLogs};
+pub use subscriber::{Level, Settings, layer};

@@ -1,0 +1,40 @@
+//! The engine's ports on a real cluster: API server, exec into containers, clock; and how to connect to it all.
+
+mod clock;
+mod cluster;
+mod connect;
+mod exec;
+mod limit;
+
+use std::sync::Arc;
+
+use bowline_engine::port::Ports;
+
+pub use clock::SystemClock;
+pub use cluster::ApiServer;
+pub use connect::{ConnectError, ConnectOptions, Connection, connect};
+pub use exec::KubeExec;
+
+/// The ports of a run, over one connection.
+pub fn ports(connection: &Connection) -> Ports {
+    Ports {
+        cluster: Arc::new(ApiServer::new(connection)),
+        exec: Arc::new(KubeExec::new(connection.client.clone())),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// An error with its causes in one line, each said once.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
