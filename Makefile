@@ -41,7 +41,9 @@ check: packages ## formatting, lints, licences, layering; no tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p xtask -- verify
-	if command -v cargo-deny >/dev/null; then cargo deny check
+	cluster/tools/packages shellcheck=shellcheck
+	shellcheck -x -P SCRIPTDIR cluster/{up,down,run,processes.sh} cluster/tools/{build,packages} cluster/sample/apply .ci/run
+	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources
 	else echo "NOT RUN: cargo deny, because it is not installed (cargo install cargo-deny)"; fi
 	for crate in $(crates); do
 		name=$$(sed -n 's/^name = "\(.*\)"/\1/p' "crates/$$crate/Cargo.toml" | head -n 1)
@@ -56,7 +58,7 @@ bench: packages control-plane ## measure backup and restore beside the floor of 
 
 .PHONY: gen
 gen: ## write again what is generated
-	cargo run -q -p xtask -- generate
+	cargo run -q -p xtask -- gen
 
 .PHONY: clean-cluster
 clean-cluster: ## end what KEEP=1 left running and delete the states of demo and tests

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::command::{self, Output};
 use crate::{Cluster, settings};
@@ -83,6 +83,19 @@ impl Server<'_> {
     pub fn log(&self) -> Result<String> {
         let path = self.cluster.dir().join(format!("{}.log", self.name));
         std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// An error that shows the end of its log, if it has ended by itself.
+    pub fn ensure_running(&self) -> Result<()> {
+        if self.cluster.is_running(&self.name) {
+            return Ok(());
+        }
+        let log = self.log()?;
+        let lines: Vec<_> = log.lines().rev().take(10).collect();
+        bail!(
+            "the server has ended; its last words:\n{}",
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        )
     }
 
     /// Leaves it running until the cluster ends.

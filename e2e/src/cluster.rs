@@ -151,6 +151,18 @@ impl Cluster {
         script("run", line)
     }
 
+    /// Whether a process of the cluster lives.
+    pub(crate) fn is_running(&self, name: &str) -> bool {
+        let record = std::fs::read_to_string(self.dir.join("run").join(name)).unwrap_or_default();
+        let process = record.split_whitespace().next();
+        let status =
+            process.and_then(|process| std::fs::read_to_string(format!("/proc/{process}/stat")).ok());
+        // The start time, as in cluster/processes.sh, tells it from a later process with the same number.
+        status.is_some_and(|status| {
+            record.split_whitespace().nth(1) == status.rsplit(") ").next().and_then(start_time)
+        })
+    }
+
     /// The whole environment of a program that uses this cluster. Nothing of the developer's own gets in, above all no
     /// settings in the home directory and no cloud credentials.
     pub(crate) fn environment(&self) -> Result<Vec<(String, String)>> {
@@ -177,13 +189,20 @@ fn script<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -
     Ok(())
 }
 
+/// The twentieth field after the command name of `/proc/PID/stat`; none for a process that is dead but not yet reaped.
+fn start_time(fields: &str) -> Option<&str> {
+    let mut fields = fields.split(' ');
+    let state = fields.next()?;
+    fields.nth(18).filter(|_| state != "Z")
+}
+
 /// Deletes the directories of processes that are gone; their clusters ended with them and only logs are left.
 fn remove_former_runs(runs: &Path) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(runs) else { return Ok(()) };
     for path in entries.flatten().map(|entry| entry.path()) {
         let process = path.file_name().map(|name| Path::new("/proc").join(name));
         let ended = process.is_some_and(|process| !process.exists());
-        if ended && !is_running(&path) {
+        if ended && !is_ending(&path) {
             std::fs::remove_dir_all(&path).with_context(|| format!("delete {}", path.display()))?;
         }
     }
@@ -191,7 +210,7 @@ fn remove_former_runs(runs: &Path) -> Result<()> {
 }
 
 /// Whether a cluster of this run is still being ended.
-fn is_running(run: &Path) -> bool {
+fn is_ending(run: &Path) -> bool {
     let clusters = std::fs::read_dir(run).into_iter().flatten().flatten();
     clusters.map(|cluster| cluster.path().join("run")).any(|running| running.exists())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use bowline_e2e::{Bowline, Cluster};
+use bowline_e2e::{Bowline, Cluster, Server};
 
 /// The store behind the backup location `default`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Location {
     }
 
     /// Creates the backup location and waits until the server has found it available.
-    pub(crate) fn create(self, cluster: &Cluster, bowline: &Bowline<'_>) -> Result<()> {
+    pub(crate) fn create(self, cluster: &Cluster, bowline: &Bowline<'_>, server: &Server<'_>) -> Result<()> {
         let create = ["backup-location", "create", "default", "--default", "--bucket"];
         match self {
             Self::Directory => {
@@ -66,7 +66,7 @@ impl Location {
                 bowline.ok(&[&create[..], &rest].concat())?;
             }
         }
-        wait_until_available(cluster)
+        wait_until_available(cluster, server)
     }
 }
 
@@ -79,9 +79,10 @@ fn create_credentials(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-fn wait_until_available(cluster: &Cluster) -> Result<()> {
+fn wait_until_available(cluster: &Cluster, server: &Server<'_>) -> Result<()> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
+        server.ensure_running()?;
         let location = cluster.get(&["-n", "velero", "backupstoragelocations.velero.io", "default"])?;
         let status = |field| location.pointer(field).and_then(|value| value.as_str()).unwrap_or_default();
         if status("/status/phase") == "Available" {

@@ -56,7 +56,7 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
     chapter("Bowline: its resource definitions, its server, a place for backups");
     bowline.install()?;
     let server = bowline.server(&[])?;
-    location.create(cluster, bowline)?;
+    location.create(cluster, bowline, &server)?;
 
     chapter("An application: two namespaces and what belongs to them in the cluster");
     cluster.create_sample()?;
