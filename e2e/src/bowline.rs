@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use crate::command::{self, Output};
 use crate::{Cluster, settings};
@@ -52,6 +53,16 @@ impl<'a> Bowline<'a> {
         self.ok(&["install", "--crds-only"])?;
         let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", self.namespace);
         self.cluster.apply(&namespace)
+    }
+
+    /// An error with the phase, and what the object says about it, unless a backup or restore is `Completed`.
+    pub fn expect_completed(&self, kind: &str, name: &str) -> Result<()> {
+        let object = self.cluster.get(&["-n", &self.namespace, &format!("{kind}s.velero.io"), name])?;
+        let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("without a phase");
+        if phase == "Completed" {
+            return Ok(());
+        }
+        bail!("{kind} {name} is {phase}: {}", object["status"])
     }
 
     /// Starts `bowline server` with further flags. It ends with the returned value, at the latest with the cluster.

@@ -118,12 +118,6 @@ impl Cluster {
         Ok(name)
     }
 
-    /// Creates the sample application of `cluster/sample`. There can be only one in a cluster.
-    pub fn create_sample(&self) -> Result<()> {
-        let apply = settings::checkout().join("cluster/sample/apply");
-        command::run(apply, [""; 0], &self.environment()?, "", 120)?.ok().map(drop)
-    }
-
     /// Ends one of the cluster's processes, such as `kube-apiserver`, until [`Cluster::resume`].
     pub fn stop(&self, process: &str) -> Result<()> {
         script("down", [self.dir.as_os_str(), process.as_ref()])
@@ -132,6 +126,12 @@ impl Cluster {
     /// Starts again what [`Cluster::stop`] ended, at the same address.
     pub fn resume(&self) -> Result<()> {
         script("up", [&self.dir])
+    }
+
+    /// Runs a script of `cluster/` that works on a running cluster.
+    pub(crate) fn run_script(&self, name: &str) -> Result<()> {
+        let path = settings::checkout().join("cluster").join(name);
+        command::run(path, [""; 0], &self.environment()?, "", 120)?.ok().map(drop)
     }
 
     /// Starts a program as a further process of the cluster; its output goes to `NAME.log` in [`Cluster::dir`].

@@ -1,6 +1,6 @@
 //! Everything that is in a cluster at one moment, or a part of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Result;
@@ -74,6 +74,11 @@ impl Snapshot {
         }
         found.extend(&cluster.get(&[&kinds(cluster, false)?, "-l", cluster_scoped])?);
         Ok(found)
+    }
+
+    /// How many kinds there are.
+    pub fn kinds(&self) -> usize {
+        self.objects.keys().map(ObjectKey::kind_and_group).collect::<BTreeSet<_>>().len()
     }
 
     fn extend(&mut self, list: &Value) {

@@ -1,7 +1,7 @@
 //! The harness itself: the cluster works, and the comparison is neither blind nor impossible to satisfy.
 
 use bowline_e2e::compare::{RESTORED, Report};
-use bowline_e2e::{Cluster, Snapshot};
+use bowline_e2e::{Cluster, Sample};
 
 #[test]
 fn the_cluster_runs_its_controllers() {
@@ -23,11 +23,9 @@ fn the_object_store_answers() {
 #[test]
 fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
     let cluster = Cluster::shared().unwrap();
-    cluster.create_sample().unwrap();
-    let take = || Snapshot::take(cluster, &["shop", "warehouse"], "sample=shop").unwrap();
-    let before = take();
-    let kinds = Report::compare(&before, &before, &[]).rows.len();
-    assert!(kinds >= 40, "the sample application has only {kinds} kinds");
+    let sample = Sample::create(cluster).unwrap();
+    let before = sample.settled().unwrap();
+    assert!(before.kinds() >= 40, "the sample application has only {} kinds", before.kinds());
 
     for patch in [
         ["configmap", "held", "-n", "warehouse", "-p", r#"{"data":{"reason":"changed"}}"#],
@@ -38,7 +36,7 @@ fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
     }
     cluster.kubectl(["delete", "lease", "clerk-on-duty", "-n", "warehouse"]).unwrap().ok().unwrap();
 
-    let report = Report::compare(&before, &take(), RESTORED);
+    let report = Report::compare(&before, &sample.snapshot().unwrap(), RESTORED);
     let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
     let found = |text: &str| findings.iter().any(|finding| finding.contains(text));
     assert!(

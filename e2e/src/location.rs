@@ -1,13 +1,14 @@
-//! Where the demo keeps its backup.
+//! Where backups are kept: the two stores that a user can choose between.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use bowline_e2e::{Bowline, Cluster, Server};
+
+use crate::{Bowline, Cluster, Server};
 
 /// The store behind the backup location `default`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Location {
+pub enum Location {
     /// A directory, through the server's built-in store.
     Directory,
     /// MinIO, through the S3 driver.
@@ -15,8 +16,8 @@ pub(crate) enum Location {
 }
 
 impl Location {
-    /// What `STORE` asks for.
-    pub(crate) fn parse(store: Option<&str>) -> Result<Self> {
+    /// What a `STORE` setting asks for; a directory if there is none.
+    pub fn parse(store: Option<&str>) -> Result<Self> {
         match store {
             None | Some("filesystem") => Ok(Self::Directory),
             Some("s3") => Ok(Self::S3),
@@ -25,7 +26,7 @@ impl Location {
     }
 
     /// The path or URL at which a reader finds the backup.
-    pub(crate) fn place(self, cluster: &Cluster) -> Result<String> {
+    pub fn place(self, cluster: &Cluster) -> Result<String> {
         match self {
             Self::Directory => Ok(cluster.dir().with_file_name("backups").display().to_string()),
             Self::S3 => Ok(format!(
@@ -37,7 +38,7 @@ impl Location {
     }
 
     /// Creates the backup location and waits until the server has found it available.
-    pub(crate) fn create(self, cluster: &Cluster, bowline: &Bowline<'_>, server: &Server<'_>) -> Result<()> {
+    pub fn create(self, cluster: &Cluster, bowline: &Bowline<'_>, server: &Server<'_>) -> Result<()> {
         let create = ["backup-location", "create", "default", "--default", "--bucket"];
         match self {
             Self::Directory => {

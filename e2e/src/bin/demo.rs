@@ -3,24 +3,14 @@
 //! It uses only what a user has: the `bowline` program, `kubectl`, a cluster. `STORE=s3` keeps the backup in MinIO instead of a
 //! directory, `KEEP=1` leaves everything running at the end.
 
-mod disaster;
-mod location;
-
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bowline_e2e::compare::{RESTORED, Report};
-use bowline_e2e::{Bowline, Cluster, Lifetime, Snapshot, settings};
-
-use crate::location::Location;
-
-const NAMESPACES: [&str; 2] = ["shop", "warehouse"];
-/// Every cluster-scoped object of the sample application has this label.
-const CLUSTER_SCOPED: &str = "sample=shop";
+use anyhow::{Context as _, Result};
+use bowline_e2e::{Bowline, Cluster, Lifetime, Location, Sample, settings};
 
 fn main() -> ExitCode {
     match run() {
@@ -57,14 +47,15 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
     bowline.install()?;
     let server = bowline.server(&[])?;
     location.create(cluster, bowline, &server)?;
+    say(bowline.ok(&["backup-location", "get"])?);
 
     chapter("An application: two namespaces and what belongs to them in the cluster");
-    cluster.create_sample()?;
-    let before = when_settled(cluster)?;
-    say(format!("{} objects of {} kinds", before.objects.len(), kinds(&before)));
+    let sample = Sample::create(cluster)?;
+    let before = sample.settled()?;
+    say(format!("{} objects of {} kinds", before.objects.len(), before.kinds()));
 
     chapter("The backup");
-    let namespaces = NAMESPACES.join(",");
+    let namespaces = Sample::NAMESPACES.join(",");
     let backup = [
         "backup",
         "create",
@@ -75,32 +66,25 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
         "--wait",
     ];
     say(timed(|| bowline.ok(&backup))?);
-    expect_completed(cluster, "backup", "shop")?;
     say(bowline.ok(&["backup", "describe", "shop", "--details"])?);
+    bowline.expect_completed("backup", "shop")?;
 
     chapter("The disaster: both namespaces and everything that belonged to them is deleted");
-    timed(|| disaster::strike(cluster, &before))?;
-    let left = take(cluster)?;
-    ensure!(
-        left.objects.is_empty(),
-        "still there: {:?}",
-        left.objects.keys().map(ToString::to_string).collect::<Vec<_>>()
-    );
+    timed(|| sample.destroy(&before))?;
 
     chapter("The restore");
-    let restore = ["restore", "create", "shop-again", "--from-backup", "shop", "--wait"];
-    say(timed(|| bowline.ok(&restore))?);
+    say(timed(|| bowline.ok(&["restore", "create", "shop-again", "--from-backup", "shop", "--wait"]))?);
     say(bowline.ok(&["restore", "describe", "shop-again"])?);
-    expect_completed(cluster, "restore", "shop-again")?;
+    bowline.expect_completed("restore", "shop-again")?;
 
     chapter("Every object, compared with what it was before the disaster");
-    let report = compare_when_settled(cluster, &before)?;
+    let report = sample.compare(&before)?;
     say(&report);
-    say(if report.is_equal() {
-        "Everything is back as it was."
+    if report.is_equal() {
+        say("Everything is back as it was.");
     } else {
-        "Not everything is back as it was; see the lines above."
-    });
+        say("Not everything is back as it was; the lines above say what is not.");
+    }
     say(format!("The backup is in {}", location.place(cluster)?));
     if settings::keep() {
         server.keep();
@@ -119,50 +103,6 @@ fn fresh_cluster(dir: &Path) -> Result<Cluster> {
     }
     chapter("A Kubernetes control plane on this machine");
     Cluster::start_in(&state, if settings::keep() { Lifetime::UntilEnded } else { Lifetime::OfThisProcess })
-}
-
-fn take(cluster: &Cluster) -> Result<Snapshot> {
-    Snapshot::take(cluster, &NAMESPACES, CLUSTER_SCOPED)
-}
-
-/// The application as soon as the controllers have done their part and nothing moves any more.
-fn when_settled(cluster: &Cluster) -> Result<Snapshot> {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut last = take(cluster)?;
-    while Instant::now() < deadline {
-        std::thread::sleep(Duration::from_secs(1));
-        let next = take(cluster)?;
-        if Report::compare(&last, &next, &[]).is_equal() {
-            return Ok(next);
-        }
-        last = next;
-    }
-    bail!("the application does not come to rest")
-}
-
-/// Controllers need a moment to take the restored objects over; a difference counts when it stays.
-fn compare_when_settled(cluster: &Cluster, before: &Snapshot) -> Result<Report> {
-    let deadline = Instant::now() + Duration::from_secs(15);
-    loop {
-        let report = Report::compare(before, &take(cluster)?, RESTORED);
-        if report.is_equal() || Instant::now() > deadline {
-            return Ok(report);
-        }
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
-
-fn expect_completed(cluster: &Cluster, kind: &str, name: &str) -> Result<()> {
-    let object = cluster.get(&["-n", "velero", &format!("{kind}s.velero.io"), name])?;
-    let phase = object.pointer("/status/phase").and_then(|phase| phase.as_str()).unwrap_or("no phase");
-    ensure!(phase == "Completed", "the {kind} ended as {phase}");
-    Ok(())
-}
-
-fn kinds(snapshot: &Snapshot) -> usize {
-    let kinds: std::collections::BTreeSet<_> =
-        snapshot.objects.keys().map(|key| (&key.group, &key.kind)).collect();
-    kinds.len()
 }
 
 fn explain_what_is_kept(cluster: &Cluster, bowline: &Bowline<'_>) {
