@@ -3,7 +3,11 @@
 pub mod label;
 pub mod namespace;
 pub mod pattern;
+pub mod policy;
 pub mod resource;
+mod selection;
+
+pub use selection::{CheckedSpec, Selection};
 
 /// The rules for a pair of lists of names, in Velero's words.
 fn list_problems(includes: &[String], excludes: &[String]) -> Vec<String> {

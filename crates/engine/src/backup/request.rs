@@ -9,14 +9,19 @@ use thiserror::Error;
 use crate::action::BackupAction;
 use crate::finding::Findings;
 use crate::port::ClusterError;
+use crate::select::policy::Policies;
 
 /// A backup to run. The spec is prepared: defaults are filled in, templates resolved (behaviour §4, backup prepare).
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct BackupRequest {
     /// The Backup object; its spec says what to store, its metadata goes into logs and hooks.
     pub backup: Arc<Backup>,
-    /// Actions in the order in which they run.
+    /// Actions in the order in which they run; [`crate::action::backup::builtin`] makes the built-in ones.
     pub actions: Vec<Arc<dyn BackupAction>>,
+    /// The resource policies that the spec names, read and checked; `None` without any.
+    pub policies: Option<Arc<Policies>>,
+    /// Whether every served version of an object is stored, not only the preferred one (`EnableAPIGroupVersions`).
+    pub all_versions: bool,
     /// Bytes that pages and archive blocks in flight may hold together.
     pub memory_budget: usize,
     /// Most objects in a page of a list (`--client-page-size`); 0 for no limit.

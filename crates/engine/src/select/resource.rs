@@ -94,13 +94,13 @@ impl ResourceFilter {
         let mut resolver = Resolver { catalog, problems };
         let style = if lists.has_old() {
             let field = "Invalid included/excluded resource lists";
-            resolver.check(field, super::list_problems(lists.included, lists.excluded));
+            resolver.check(field, &super::list_problems(lists.included, lists.excluded));
             Style::Old { lists: resolver.lists(lists.included, lists.excluded, None), cluster: lists.cluster }
         } else {
             let field = "Invalid namespace-scoped included/excluded resource lists";
-            resolver.check(field, scoped_problems(lists.included_namespaced, lists.excluded_namespaced));
+            resolver.check(field, &scoped_problems(lists.included_namespaced, lists.excluded_namespaced));
             let field = "Invalid cluster-scoped included/excluded resource lists";
-            resolver.check(field, scoped_problems(lists.included_cluster, lists.excluded_cluster));
+            resolver.check(field, &scoped_problems(lists.included_cluster, lists.excluded_cluster));
             Style::New {
                 namespaced: resolver.lists(lists.included_namespaced, lists.excluded_namespaced, Some(true)),
                 cluster: resolver.lists(lists.included_cluster, lists.excluded_cluster, Some(false)),
@@ -184,7 +184,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn check(&mut self, field: &str, problems: Vec<String>) {
+    fn check(&mut self, field: &str, problems: &[String]) {
         self.problems.errors.extend(problems.iter().map(|problem| format!("{field}: {problem}")));
     }
 
