@@ -11,12 +11,26 @@
 pub mod blob;
 pub mod clock;
 pub mod compression;
+pub mod content;
+mod content_id;
 pub mod crypto;
 mod ecc;
 mod error;
-
-pub use error::{Error, Result};
 pub mod format;
+pub mod index;
+pub mod manifest;
+pub mod object;
+mod pack;
+mod repository;
+mod seal;
+mod session;
+pub mod snapshot;
 pub mod splitter;
 #[cfg(test)]
 mod testdata;
+#[cfg(test)]
+mod tests;
+
+pub use content_id::{ContentId, Prefix};
+pub use error::{Error, Result};
+pub use repository::{OpenOptions, Repository};

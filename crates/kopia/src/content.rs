@@ -1,0 +1,262 @@
+//! Contents: encrypted, deduplicated chunks of at most some megabytes, found through the index and kept in packs.
+
+mod segments;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::blob::{BlobMetadata, BlobStore};
+use crate::clock::Clock;
+use crate::compression::{self, CompressionId};
+use crate::content_id::ContentId;
+use crate::error::BlobContext;
+use crate::format::Format;
+use crate::index::epoch::EpochState;
+use crate::index::{IndexEntry, IndexFile, IndexSet, legacy};
+use crate::seal::Sealer;
+use crate::{Error, Result, pack};
+
+use segments::SegmentCache;
+
+/// Index blobs read at the same time.
+const PARALLEL_INDEXES: usize = 8;
+/// A compacted index may replace blobs between their listing and their reading; then the listing is repeated.
+const LISTINGS: usize = 4;
+/// Smaller contents are decrypted where they arrive, larger ones on a blocking thread.
+const INLINE_DECODE: usize = 64 << 10;
+
+/// Reads contents, and knows which exist.
+#[derive(Debug)]
+pub struct ContentStore {
+    store: Arc<dyn BlobStore>,
+    format: Format,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+    index_memory: usize,
+    index: RwLock<Index>,
+    /// Held while the index is replaced, so that no refresh forgets what a writer adds meanwhile.
+    pub(crate) refreshing: tokio::sync::Mutex<()>,
+    segments: SegmentCache,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Index {
+    set: Arc<IndexSet>,
+    epochs: Option<Arc<EpochState>>,
+}
+
+impl ContentStore {
+    pub(crate) async fn open(
+        store: Arc<dyn BlobStore>,
+        format: Format,
+        clock: Arc<dyn Clock>,
+        index_memory: usize,
+    ) -> Result<Self> {
+        let sealer = Arc::new(Sealer::new(format.parameters())?);
+        let contents = Self {
+            segments: SegmentCache::new(store.clone()),
+            store,
+            format,
+            sealer,
+            clock,
+            index_memory,
+            index: RwLock::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        };
+        contents.refresh().await?;
+        Ok(contents)
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn BlobStore> {
+        &self.store
+    }
+
+    /// The format of the repository.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn sealer(&self) -> &Arc<Sealer> {
+        &self.sealer
+    }
+
+    /// The index as of the last refresh.
+    pub fn index(&self) -> Arc<IndexSet> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).set.clone()
+    }
+
+    /// The epochs as of the last refresh, where the repository has any.
+    pub(crate) fn epochs(&self) -> Option<Arc<EpochState>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).epochs.clone()
+    }
+
+    /// Adds a committed index to the set in use. The caller holds `refreshing`.
+    pub(crate) fn add_index(&self, name: String, payload: Vec<u8>) -> Result<()> {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let spill = index.set.memory() + payload.len() > self.index_memory;
+        let file = Arc::new(IndexFile::new(&name, payload, spill)?);
+        index.set = Arc::new(index.set.with(name, file));
+        Ok(())
+    }
+
+    /// Reads what other clients committed since the last refresh.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Damaged`] naming the index blob.
+    pub async fn refresh(&self) -> Result<()> {
+        let _guard = self.refreshing.lock().await;
+        self.refresh_locked().await.map(|_| ())
+    }
+
+    /// As [`ContentStore::refresh`]; the caller holds `refreshing`.
+    pub(crate) async fn refresh_locked(&self) -> Result<Option<Arc<EpochState>>> {
+        let mut last = None;
+        for _ in 0..LISTINGS {
+            match self.read_index().await {
+                Ok(index) => {
+                    let epochs = index.epochs.clone();
+                    *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                    return Ok(epochs);
+                }
+                Err(error) if error.is_not_found() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or(Error::Worker))
+    }
+
+    async fn read_index(&self) -> Result<Index> {
+        let parameters = self.format.parameters();
+        if !parameters.epoch_parameters.enabled || parameters.version == 1 {
+            let blobs = legacy::active(&*self.store, &self.sealer).await?;
+            let set = self.load(blobs.iter().collect(), None).await?;
+            return Ok(Index { set: Arc::new(set), epochs: None });
+        }
+        let epochs = EpochState::list(&*self.store, self.clock.now()).await?;
+        let set = self.load(epochs.active(), epochs.watermark).await?;
+        Ok(Index { set: Arc::new(set), epochs: Some(Arc::new(epochs)) })
+    }
+
+    async fn load(&self, blobs: Vec<&BlobMetadata>, watermark: Option<u64>) -> Result<IndexSet> {
+        let known = self.index();
+        let (mut files, mut missing) = (Vec::with_capacity(blobs.len()), Vec::new());
+        for blob in blobs {
+            match known.file(&blob.id) {
+                Some(file) => files.push((blob.id.clone(), file.clone())),
+                None => missing.push(blob.id.clone()),
+            }
+        }
+        let mut reading =
+            stream::iter(missing).map(|id| self.index_payload(id)).buffer_unordered(PARALLEL_INDEXES).boxed();
+        let mut memory: usize = files.iter().map(|(_, file)| file.memory()).sum();
+        while let Some((name, payload)) = reading.try_next().await? {
+            let spill = memory + payload.len() > self.index_memory;
+            let label = name.clone();
+            let file = blocking(move || IndexFile::new(&label, payload, spill)).await?;
+            memory += file.memory();
+            files.push((name, Arc::new(file)));
+        }
+        drop(reading);
+        Ok(IndexSet::new(files, watermark))
+    }
+
+    async fn index_payload(&self, id: String) -> Result<(String, Vec<u8>)> {
+        let stored = self.store.get(&id, None).await.blob("read", &id)?;
+        let sealer = self.sealer.clone();
+        blocking(move || sealer.open_blob(&id, stored).map(|payload| (id, payload))).await
+    }
+
+    /// Where a content is; a deleted one is found until it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::ContentNotFound`].
+    pub fn entry(&self, id: &ContentId) -> Result<IndexEntry> {
+        self.index().find(id)?.ok_or_else(|| Error::ContentNotFound(id.to_string()))
+    }
+
+    /// The bytes of a content.
+    ///
+    /// # Errors
+    /// [`Error::ContentNotFound`]; [`Error::Damaged`] when the stored bytes are not what was written; those of the store.
+    pub async fn read(&self, id: &ContentId) -> Result<Bytes> {
+        let entry = self.entry(id)?;
+        match self.read_stored(&entry).await {
+            // Maintenance of another client may have moved the content to another pack.
+            Err(error) if error.is_not_found() => {
+                self.refresh().await?;
+                let entry = self.entry(id)?;
+                let stored = self.read_stored(&entry).await?;
+                self.decode_anywhere(entry, stored).await
+            }
+            stored => self.decode_anywhere(entry, stored?).await,
+        }
+    }
+
+    async fn read_stored(&self, entry: &IndexEntry) -> Result<Bytes> {
+        if entry.id.prefix().is_some() {
+            return self.segments.get(&entry.pack, entry.range()).await;
+        }
+        self.store.get(&entry.pack, Some(entry.range())).await.blob("read", &entry.pack)
+    }
+
+    async fn decode_anywhere(&self, entry: IndexEntry, stored: Bytes) -> Result<Bytes> {
+        if stored.len() <= INLINE_DECODE {
+            return self.decode(&entry, stored.into()).map(Bytes::from);
+        }
+        let sealer = self.sealer.clone();
+        blocking(move || decode(&sealer, &entry, stored.into()).map(Bytes::from)).await
+    }
+
+    /// Decrypts and decompresses what is stored for `entry`.
+    pub(crate) fn decode(&self, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
+        decode(&self.sealer, entry, stored)
+    }
+
+    /// As [`ContentStore::decode`], and the result has the hash that names it.
+    pub(crate) fn decode_verified(&self, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
+        let plain = self.decode(entry, stored)?;
+        if self.sealer.hasher().hash(&plain).as_slice() != entry.id.hash() {
+            return Err(Error::damaged(format!("content {}", entry.id), "its hash is not its name"));
+        }
+        Ok(plain)
+    }
+
+    /// The entries in the recovery index at the end of a pack.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] naming the pack.
+    pub async fn pack_entries(&self, pack: &str) -> Result<Vec<IndexEntry>> {
+        let stored = self.store.get(pack, None).await.blob("read", pack)?;
+        pack::read_local_index(&self.sealer, pack, &stored)
+    }
+}
+
+fn decode(sealer: &Sealer, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
+    let what = format!("content {}", entry.id);
+    let plain = sealer.open(&what, entry.id.iv(), stored)?;
+    let plain = if entry.compression == CompressionId::NONE {
+        plain
+    } else if compression::header(&plain) == Some(entry.compression) {
+        compression::decompress(&what, &plain, entry.original_length as usize)?
+    } else {
+        return Err(Error::damaged(what, "its compression is not what the index says"));
+    };
+    if plain.len() != entry.original_length as usize {
+        return Err(Error::damaged(what, "its length is not what the index says"));
+    }
+    Ok(plain)
+}
+
+/// Runs CPU work away from the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Worker)?
+}

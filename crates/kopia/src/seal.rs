@@ -1,0 +1,87 @@
+//! The keys of an opened repository at work: hashes that name things, and sealed contents and blobs.
+
+use bytes::Bytes;
+
+use crate::crypto::{ContentCipher, Digest, EncryptionAlgorithm, HashAlgorithm, Hasher, kdf};
+use crate::ecc::ErrorCorrection;
+use crate::format::RepositoryParameters;
+use crate::{Error, Result};
+
+/// Hash, cipher and error correction of a repository.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    hasher: Hasher,
+    cipher: ContentCipher,
+    ecc: Option<ErrorCorrection>,
+}
+
+impl Sealer {
+    pub(crate) fn new(parameters: &RepositoryParameters) -> Result<Self> {
+        let hash = HashAlgorithm::from_name(&parameters.hash)?;
+        let encryption = EncryptionAlgorithm::from_name(&parameters.encryption)?;
+        let secret = kdf::content_secret(parameters.master_key.expose())?;
+        let overhead = parameters.ecc_overhead_percent;
+        let ecc = (overhead > 0).then(|| ErrorCorrection::new(&parameters.ecc, overhead)).transpose()?;
+        Ok(Self {
+            hasher: Hasher::new(hash, parameters.secret.expose())?,
+            cipher: ContentCipher::new(encryption, &secret),
+            ecc,
+        })
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// Whether contents can be written; with error correction they can only be read.
+    pub(crate) fn can_seal(&self) -> bool {
+        self.ecc.is_none()
+    }
+
+    /// Appends the sealed `plain` to `out`.
+    pub(crate) fn seal(&self, iv: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if !self.can_seal() {
+            return Err(Error::Unsupported("writing with error correction".into()));
+        }
+        self.cipher.encrypt(iv, plain, out)
+    }
+
+    /// What was sealed under `iv`; `what` names it in errors.
+    pub(crate) fn open(&self, what: &str, iv: &[u8], stored: Vec<u8>) -> Result<Vec<u8>> {
+        let stored = match self.ecc {
+            None => stored,
+            Some(ecc) => ecc.strip(&stored).ok_or_else(|| Error::damaged(what, "a shard is damaged"))?,
+        };
+        self.cipher.decrypt(iv, stored).ok_or_else(|| Error::damaged(what, "it does not decrypt"))
+    }
+
+    /// Name and bytes of a whole encrypted blob.
+    pub(crate) fn seal_blob(&self, prefix: &str, suffix: &str, payload: &[u8]) -> Result<(String, Bytes)> {
+        let digest = self.hasher.hash(payload);
+        let mut sealed = Vec::new();
+        self.seal(digest.iv(), payload, &mut sealed)?;
+        let dash = if suffix.is_empty() { "" } else { "-" };
+        Ok((format!("{prefix}{}{dash}{suffix}", hex::encode(digest.as_slice())), sealed.into()))
+    }
+
+    /// The payload of a whole encrypted blob, if its name and bytes belong together.
+    pub(crate) fn open_blob(&self, id: &str, stored: Bytes) -> Result<Vec<u8>> {
+        let iv = blob_iv(id).ok_or_else(|| Error::damaged(format!("blob {id}"), "its name holds no hash"))?;
+        let what = format!("blob {id}");
+        let payload = self.open(&what, &iv, stored.into())?;
+        let digest: Digest = self.hasher.hash(&payload);
+        if digest.iv() != iv {
+            return Err(Error::damaged(what, "its content does not have the hash in its name"));
+        }
+        Ok(payload)
+    }
+}
+
+/// The last 32 hexadecimal digits before the first dash.
+fn blob_iv(id: &str) -> Option<[u8; 16]> {
+    let hash = id.split('-').next()?;
+    let digits = hash.get(hash.len().checked_sub(32)?..)?;
+    let mut iv = [0; 16];
+    hex::decode_to_slice(digits, &mut iv).ok()?;
+    Some(iv)
+}

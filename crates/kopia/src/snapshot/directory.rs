@@ -1,0 +1,385 @@
+//! Directory objects: one JSON document with an entry for each child.
+//!
+//! Two fields are our own, and ignored by other readers: `rawName` (a name that is not UTF-8, in hexadecimal) and `xattrs`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::content::ContentStore;
+use crate::object::{ObjectId, ObjectReader};
+use crate::{Error, Result};
+
+const STREAM: &str = "kopia:directory";
+/// A directory object with more JSON than this is refused.
+const MAX_JSON: u64 = 1 << 30;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// A regular file.
+    #[serde(rename = "f")]
+    File,
+    /// A directory.
+    #[serde(rename = "d")]
+    Directory,
+    /// A symbolic link; its object holds the target.
+    #[serde(rename = "s")]
+    Symlink,
+    /// Something that this version does not know.
+    #[serde(other, rename = "")]
+    Other,
+}
+
+/// The permission bits of a Unix mode: the low nine, set-uid, set-gid and sticky. Stored as Go's `fs.FileMode` in octal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+/// Unix bit and Go's bit.
+const SPECIAL_BITS: [(u32, u32); 3] = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
+
+impl FileMode {
+    /// From a Unix mode, whose type bits are dropped.
+    pub fn from_unix(mode: u32) -> Self {
+        Self(mode & 0o7777)
+    }
+
+    fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn to_go(self) -> u32 {
+        let special = SPECIAL_BITS.iter().filter(|(unix, _)| self.0 & unix != 0);
+        special.fold(self.0 & 0o777, |bits, (_, go)| bits | go)
+    }
+
+    fn from_go(bits: u32) -> Self {
+        let special = SPECIAL_BITS.iter().filter(|(_, go)| bits & go != 0);
+        Self(special.fold(bits & 0o777, |mode, (unix, _)| mode | unix))
+    }
+}
+
+impl Serialize for FileMode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("0{:o}", self.to_go()))
+    }
+}
+
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        u32::from_str_radix(&text, 8).map(Self::from_go).map_err(|_| de::Error::custom("invalid file mode"))
+    }
+}
+
+/// A child of a directory, or the root of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DirectoryEntry {
+    /// The name; for a name that is not UTF-8, a legible form of it (see [`DirectoryEntry::file_name`]).
+    pub name: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: EntryKind,
+    /// Permissions.
+    #[serde(default, skip_serializing_if = "FileMode::is_zero")]
+    pub mode: FileMode,
+    /// Bytes of a file or of a link's target.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub size: u64,
+    /// Time of the last change.
+    #[serde(rename = "mtime", default = "epoch", skip_serializing_if = "is_epoch")]
+    pub modified: Timestamp,
+    /// Owner.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uid: u32,
+    /// Group.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gid: u32,
+    /// The content of a file, the listing of a directory, the target of a link.
+    #[serde(rename = "obj", default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
+    /// What lies below a directory.
+    #[serde(rename = "summ", default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Box<Summary>>,
+    /// The bytes of a name that is not UTF-8, in hexadecimal. Other readers ignore it.
+    #[serde(rename = "rawName", default, skip_serializing_if = "Option::is_none")]
+    pub raw_name: Option<String>,
+    /// Extended attributes, their values in hexadecimal. Other readers ignore them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xattrs: Option<Box<BTreeMap<String, String>>>,
+}
+
+impl DirectoryEntry {
+    /// An entry without content.
+    pub fn new(name: &OsStr, kind: EntryKind) -> Self {
+        let raw_name = name.to_str().is_none().then(|| hex::encode(name.as_bytes()));
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            kind,
+            mode: FileMode::default(),
+            size: 0,
+            modified: Timestamp::UNIX_EPOCH,
+            uid: 0,
+            gid: 0,
+            object: None,
+            summary: None,
+            raw_name,
+            xattrs: None,
+        }
+    }
+
+    /// The exact name.
+    pub fn file_name(&self) -> OsString {
+        let raw = self.raw_name.as_ref().and_then(|raw| hex::decode(raw).ok());
+        raw.map_or_else(|| OsString::from(&self.name), OsString::from_vec)
+    }
+
+    /// The object of the entry.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when there is none.
+    pub fn object(&self) -> Result<ObjectId> {
+        self.object.ok_or_else(|| Error::damaged(format!("entry {:?}", self.name), "it has no object"))
+    }
+
+    /// Whether a file that looks like `self` now need not be read again, given its entry of an earlier snapshot.
+    pub fn is_unchanged_since(&self, earlier: &Self) -> bool {
+        let look = |entry: &Self| (entry.kind, entry.size, entry.modified, entry.mode, entry.uid, entry.gid);
+        earlier.object.is_some() && look(self) == look(earlier) && self.raw_name == earlier.raw_name
+    }
+}
+
+fn epoch() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn is_epoch(time: &Timestamp) -> bool {
+    *time == Timestamp::UNIX_EPOCH
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What lies below a directory, itself counted among the directories.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Bytes of all files.
+    #[serde(default)]
+    pub size: u64,
+    /// Files.
+    #[serde(default)]
+    pub files: u64,
+    /// Symbolic links.
+    #[serde(default)]
+    pub symlinks: u64,
+    /// Directories.
+    #[serde(default)]
+    pub dirs: u64,
+    /// The latest change below; of an empty directory its own.
+    #[serde(default = "epoch")]
+    pub max_time: Timestamp,
+    /// Why the listing is not whole.
+    #[serde(rename = "incomplete", default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+    /// Entries that could not be read.
+    #[serde(default)]
+    pub num_failed: u64,
+    /// Entries left out because they could not be read and need not be.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub num_ignored_errors: u64,
+    /// The first ten of them, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<EntryError>,
+}
+
+/// An entry that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryError {
+    /// The path, relative to the root of the tree.
+    pub path: String,
+    /// What went wrong.
+    pub error: String,
+}
+
+const MAX_ERRORS: usize = 10;
+
+impl Summary {
+    /// That of an empty directory last changed at `modified`.
+    pub fn empty(modified: Timestamp) -> Self {
+        Self {
+            size: 0,
+            files: 0,
+            symlinks: 0,
+            dirs: 1,
+            max_time: modified,
+            incomplete: None,
+            num_failed: 0,
+            num_ignored_errors: 0,
+            errors: Vec::new(),
+        }
+    }
+
+    /// That of a directory with these entries; `modified` is its own time.
+    pub fn of(entries: &[DirectoryEntry], modified: Timestamp) -> Self {
+        let mut total = Self::empty(modified);
+        let latest = |entry: &DirectoryEntry| {
+            entry.summary.as_ref().map_or(entry.modified, |below| entry.modified.max(below.max_time))
+        };
+        total.max_time = entries.iter().map(latest).max().unwrap_or(modified);
+        for entry in entries {
+            match (entry.kind, &entry.summary) {
+                (EntryKind::Directory, Some(below)) => total.add(below),
+                (EntryKind::Symlink, _) => total.symlinks += 1,
+                (EntryKind::File, _) => {
+                    total.files += 1;
+                    total.size += entry.size;
+                }
+                _ => {}
+            }
+        }
+        total
+    }
+
+    fn add(&mut self, below: &Self) {
+        self.size += below.size;
+        self.files += below.files;
+        self.symlinks += below.symlinks;
+        self.dirs += below.dirs;
+        self.num_failed += below.num_failed;
+        self.num_ignored_errors += below.num_ignored_errors;
+        self.add_errors(below.errors.iter().cloned());
+    }
+
+    /// Adds failed entries, and keeps the first ten.
+    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = EntryError>) {
+        self.errors.extend(errors);
+        self.errors.sort_by(|a, b| a.path.cmp(&b.path));
+        self.errors.truncate(MAX_ERRORS);
+    }
+}
+
+/// A directory object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Directory {
+    stream: String,
+    /// The children.
+    #[serde(deserialize_with = "null_is_empty", serialize_with = "empty_is_null")]
+    pub entries: Vec<DirectoryEntry>,
+    /// What lies below.
+    #[serde(default)]
+    pub summary: Option<Summary>,
+}
+
+impl Directory {
+    /// A directory of these entries, put in Kopia's order: directories first, each group by name.
+    pub fn new(mut entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
+        let rank = |entry: &DirectoryEntry| entry.kind != EntryKind::Directory;
+        entries
+            .sort_unstable_by(|a, b| (rank(a), &a.name, &a.raw_name).cmp(&(rank(b), &b.name, &b.raw_name)));
+        Self { stream: STREAM.into(), entries, summary: Some(summary) }
+    }
+
+    /// The JSON of the object.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
+        let invalid = |source| Error::InvalidArgument(format!("a directory cannot be written: {source}"));
+        let mut json = Vec::with_capacity(256 + self.entries.len() * 192);
+        serde_json::to_writer(&mut json, self).map_err(invalid)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
+    pub(crate) fn from_json(id: ObjectId, json: &[u8]) -> Result<Self> {
+        let damaged = |reason| Error::damaged(format!("directory {id}"), reason);
+        let directory: Self =
+            serde_json::from_slice(json).map_err(|source| damaged(format!("invalid JSON: {source}")))?;
+        if directory.stream != STREAM {
+            return Err(damaged(format!("it is a stream of kind {:?}", directory.stream)));
+        }
+        Ok(directory)
+    }
+
+    /// Reads a directory object.
+    ///
+    /// # Errors
+    /// Those of reading objects; [`Error::Damaged`] when it is something else.
+    pub async fn read(contents: &ContentStore, id: ObjectId) -> Result<Self> {
+        let json = ObjectReader::open(contents, id).await?.read_all(MAX_JSON).await?;
+        Self::from_json(id, &json)
+    }
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DirectoryEntry>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn empty_is_null<S: Serializer>(entries: &[DirectoryEntry], serializer: S) -> Result<S::Ok, S::Error> {
+    if entries.is_empty() { serializer.serialize_none() } else { serializer.collect_seq(entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_directory_is_the_published_document() {
+        let modified = "2023-11-14T22:13:27.123456789Z".parse().unwrap();
+        let json = Directory::new(Vec::new(), Summary::empty(modified)).to_json().unwrap();
+        assert_eq!(
+            String::from_utf8(json).unwrap(),
+            "{\"stream\":\"kopia:directory\",\"entries\":null,\"summary\":{\"size\":0,\"files\":0,\"symlinks\":0,\"dirs\":1,\"maxTime\":\"2023-11-14T22:13:27.123456789Z\",\"numFailed\":0}}\n"
+        );
+    }
+
+    #[test]
+    fn modes_are_written_as_go_writes_them() {
+        for (mode, text) in [
+            (0o644, "\"0644\""),
+            (0o4755, "\"040000755\""),
+            (0o1755, "\"04000755\""),
+            (0o2755, "\"020000755\""),
+        ] {
+            assert_eq!(serde_json::to_string(&FileMode(mode)).unwrap(), text);
+            assert_eq!(serde_json::from_str::<FileMode>(text).unwrap(), FileMode(mode));
+        }
+        assert!(serde_json::from_str::<FileMode>("\"0999\"").is_err());
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_keep_their_bytes() {
+        let name = OsStr::from_bytes(b"caf\xe9");
+        let entry = DirectoryEntry::new(name, EntryKind::File);
+        assert_eq!((entry.name.as_str(), entry.file_name().as_os_str()), ("caf\u{fffd}", name));
+        assert_eq!(
+            serde_json::to_string(&entry).unwrap(),
+            "{\"name\":\"caf\u{fffd}\",\"type\":\"f\",\"rawName\":\"636166e9\"}"
+        );
+        assert_eq!(DirectoryEntry::new(OsStr::new("plain"), EntryKind::File).raw_name, None);
+    }
+
+    #[test]
+    fn directories_come_first_and_times_are_those_of_the_children() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let entry = |name: &str, kind, second| DirectoryEntry {
+            modified: at(second),
+            size: 7,
+            summary: (kind == EntryKind::Directory).then(|| Box::new(Summary::empty(at(9)))),
+            ..DirectoryEntry::new(OsStr::new(name), kind)
+        };
+        let entries = vec![
+            entry("b", EntryKind::File, 3),
+            entry("a", EntryKind::Symlink, 2),
+            entry("z", EntryKind::Directory, 1),
+        ];
+        let summary = Summary::of(&entries, at(100));
+        assert_eq!((summary.size, summary.files, summary.symlinks, summary.dirs), (7, 1, 1, 2));
+        assert_eq!(summary.max_time, at(9));
+        let names: Vec<_> =
+            Directory::new(entries, summary).entries.into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["z", "a", "b"]);
+    }
+}
