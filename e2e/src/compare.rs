@@ -18,7 +18,7 @@ pub use rules::{RESTORED, Rule};
 /// The changes from `before` to `after` that no rule explains, in the order of the object's fields.
 pub fn differences(before: &Value, after: &Value, rules: &[Rule]) -> Vec<Change> {
     let (before, after) = (canonical(before), canonical(after));
-    let explained = |change: &Change| rules.iter().any(|rule| rule.explains(change, &before, &after));
+    let explained = |change: &Change| rules.iter().any(|rule| (rule.allows)(change, &before, &after));
     change::changes(&before, &after).into_iter().filter(|change| !explained(change)).collect()
 }
 

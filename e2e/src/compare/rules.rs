@@ -5,18 +5,12 @@ use serde_json::Value;
 use super::Change;
 
 /// A reason why an object may differ after a restore.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// The reason, as half a sentence.
     pub reason: &'static str,
-    allows: fn(&Change, &Value, &Value) -> bool,
-}
-
-impl Rule {
-    /// Whether this rule is the reason for a change between two objects (`before`, `after`).
-    pub fn explains(&self, change: &Change, before: &Value, after: &Value) -> bool {
-        (self.allows)(change, before, after)
-    }
+    /// Whether it is the reason for a change between two objects (`before`, `after`).
+    pub allows: fn(&Change, &Value, &Value) -> bool,
 }
 
 /// The rules for an object that was deleted and restored.

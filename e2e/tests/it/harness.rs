@@ -1,30 +1,33 @@
 //! The harness itself: the cluster works, and the comparison is neither blind nor impossible to satisfy.
 
+use anyhow::Result;
 use bowline_e2e::compare::{RESTORED, Report};
 use bowline_e2e::{Cluster, Sample};
 
 #[test]
-fn the_cluster_runs_its_controllers() {
-    let cluster = Cluster::shared().unwrap();
-    let namespace = cluster.namespace("controllers").unwrap();
-    cluster.kubectl(["create", "deployment", "web", "--image=none", "-n", &namespace]).unwrap().ok().unwrap();
+fn the_cluster_runs_its_controllers() -> Result<()> {
+    let cluster = Cluster::shared()?;
+    let namespace = cluster.namespace("controllers")?;
+    cluster.kubectl(["create", "deployment", "web", "--image=none", "-n", &namespace])?.ok()?;
     let arguments = ["wait", "pod", "-l", "app=web", "--for=create", "--timeout=20s", "-n", &namespace];
-    cluster.kubectl(arguments).unwrap().ok().unwrap();
-    cluster.kubectl(["delete", "namespace", &namespace, "--timeout=60s"]).unwrap().ok().unwrap();
+    cluster.kubectl(arguments)?.ok()?;
+    cluster.kubectl(["delete", "namespace", &namespace, "--timeout=60s"])?.ok()?;
+    Ok(())
 }
 
 #[test]
-fn the_object_store_answers() {
-    let cluster = Cluster::shared().unwrap();
-    let address = cluster.setting("BOWLINE_S3_URL").unwrap().trim_start_matches("http://").to_owned();
-    std::net::TcpStream::connect(address).unwrap();
+fn the_object_store_answers() -> Result<()> {
+    let cluster = Cluster::shared()?;
+    let address = cluster.setting("BOWLINE_S3_URL")?.trim_start_matches("http://").to_owned();
+    std::net::TcpStream::connect(address)?;
+    Ok(())
 }
 
 #[test]
-fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
-    let cluster = Cluster::shared().unwrap();
-    let sample = Sample::create(cluster).unwrap();
-    let before = sample.settled().unwrap();
+fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() -> Result<()> {
+    let cluster = Cluster::shared()?;
+    let sample = Sample::create(cluster)?;
+    let before = sample.settled()?;
     assert!(before.kinds() >= 40, "the sample application has only {} kinds", before.kinds());
 
     for patch in [
@@ -32,11 +35,11 @@ fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
         ["service", "web", "-n", "shop", "-p", r#"{"metadata":{"labels":{"velero.io/backup-name":"b"}}}"#],
     ] {
         let [kind, name, flag, namespace, patch_flag, text] = patch;
-        cluster.kubectl(["patch", kind, name, flag, namespace, patch_flag, text]).unwrap().ok().unwrap();
+        cluster.kubectl(["patch", kind, name, flag, namespace, patch_flag, text])?.ok()?;
     }
-    cluster.kubectl(["delete", "lease", "clerk-on-duty", "-n", "warehouse"]).unwrap().ok().unwrap();
+    cluster.kubectl(["delete", "lease", "clerk-on-duty", "-n", "warehouse"])?.ok()?;
 
-    let report = Report::compare(&before, &sample.snapshot().unwrap(), RESTORED);
+    let report = Report::compare(&before, &sample.snapshot()?, RESTORED);
     let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
     let found = |text: &str| findings.iter().any(|finding| finding.contains(text));
     assert!(
@@ -47,4 +50,5 @@ fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() {
     // kubectl now owns the fields that it patched.
     let ownership = findings.iter().filter(|finding| finding.contains("managedFields")).count();
     assert_eq!(findings.len(), 2 + ownership, "{report}");
+    Ok(())
 }
