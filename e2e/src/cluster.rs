@@ -88,19 +88,19 @@ impl Cluster {
 
     /// Runs `kubectl` as cluster admin.
     pub fn kubectl<const N: usize>(&self, arguments: [&str; N]) -> Result<Output> {
-        self.kubectl_with(&arguments, "")
+        self.kubectl_reading(&arguments, "")
     }
 
     /// Creates or changes the objects of a YAML or JSON text (server-side apply).
     pub fn apply(&self, manifest: &str) -> Result<()> {
         let arguments = ["apply", "--server-side", "--force-conflicts", "--field-manager=e2e", "-f", "-"];
-        self.kubectl_with(&arguments, manifest)?.ok().map(drop)
+        self.kubectl_reading(&arguments, manifest)?.ok().map(drop)
     }
 
     /// One object or one list, as the API server has it: `get(&["-n", "shop", "deployment", "web"])`.
     pub fn get(&self, what: &[&str]) -> Result<Value> {
         let arguments = [&["get", "-o", "json", "--show-managed-fields"], what].concat();
-        let text = self.kubectl_with(&arguments, "")?.ok()?;
+        let text = self.kubectl_reading(&arguments, "")?.ok()?;
         // Of several kinds that have no objects kubectl prints nothing at all.
         if text.trim().is_empty() {
             return Ok(serde_json::json!({"items": []}));
@@ -172,7 +172,8 @@ impl Cluster {
         Ok(pairs.map(|(name, value)| (name.to_owned(), value)).to_vec())
     }
 
-    fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
+    /// Runs `kubectl` as cluster admin with a text on its input.
+    pub fn kubectl_reading(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let program = Path::new(self.setting("BOWLINE_CLUSTER_BIN")?).join("kubectl");
         command::run(program, arguments, &self.environment()?, input, 120)
     }
