@@ -1,6 +1,8 @@
 //! The contract of [`ObjectStore`] as checks that any store can be put to. A driver's test, a plugin's test and the
 //! test against a real S3 server all call [`check`]; a failed check panics with what it expected.
 
+pub mod s3;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -18,6 +18,7 @@ mod object;
 mod prefixed;
 mod range;
 mod read_only;
+mod s3;
 
 pub use backup_store::{
     ArtifactCheck, ArtifactState, BackupStore, BackupUpload, Checksums, DeleteReport, DiscardReport,
@@ -34,3 +35,4 @@ pub use object::{
 };
 pub use prefixed::Prefixed;
 pub use read_only::ReadOnly;
+pub use s3::S3Store;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectStore;
-use crate::{FilesystemStore, Prefixed, ReadOnly};
+use crate::{FilesystemStore, Prefixed, ReadOnly, S3Store};
 
 /// A location with all its secrets resolved. `Debug` shows none of them.
 #[derive(Clone, Default)]
@@ -76,10 +76,11 @@ pub async fn open(location: &LocationConfig) -> Result<Arc<dyn ObjectStore>> {
     let bucket = location.bucket_name()?;
     let prefix = location.prefix.trim_matches('/');
     let mut store: Arc<dyn ObjectStore> = match location.provider.as_str() {
+        "aws" | "velero.io/aws" => Arc::new(S3Store::open(location, bucket).await?),
         "filesystem" | "velero.io/filesystem" => open_directory(location, bucket).await?,
         other => {
             return Err(misconfigured(format!("no provider is called {other:?}"))
-                .with_hint("the built-in providers are filesystem"));
+                .with_hint("the built-in providers are aws (any S3 store) and filesystem"));
         }
     };
     if location.read_only {
@@ -158,6 +159,8 @@ mod tests {
     use super::*;
     use crate::{Body, ObjectStoreExt, PutOptions};
 
+    type Change = fn(&mut LocationConfig);
+
     fn directory(path: &std::path::Path) -> LocationConfig {
         LocationConfig {
             provider: "velero.io/filesystem".into(),
@@ -185,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn wrong_settings_are_refused_with_a_hint() {
         let root = tempfile::tempdir().unwrap();
-        let cases: [(fn(&mut LocationConfig), &str); 5] = [
+        let cases: [(Change, &str); 5] = [
             (|location| location.provider = "gcp".into(), "built-in providers"),
             (|location| location.bucket = "a/b".into(), "objectStorage.prefix"),
             (|location| location.bucket = "..".into(), "objectStorage.prefix"),
