@@ -16,14 +16,6 @@ fn the_cluster_runs_its_controllers() -> Result<()> {
 }
 
 #[test]
-fn the_object_store_answers() -> Result<()> {
-    let cluster = Cluster::shared()?;
-    let address = cluster.setting("BOWLINE_S3_URL")?.trim_start_matches("http://").to_owned();
-    std::net::TcpStream::connect(address)?;
-    Ok(())
-}
-
-#[test]
 fn the_comparison_finds_exactly_what_was_changed_in_the_sample_application() -> Result<()> {
     let cluster = Cluster::shared()?;
     let sample = Sample::create(cluster)?;
