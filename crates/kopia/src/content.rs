@@ -1,6 +1,7 @@
 //! Contents: encrypted, deduplicated chunks of at most some megabytes, found through the index and kept in packs.
 
 mod segments;
+mod writer;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,6 +20,7 @@ use crate::seal::Sealer;
 use crate::{Error, Result, pack};
 
 use segments::SegmentCache;
+pub use writer::{ContentWriter, WriteOptions};
 
 /// Index blobs read at the same time.
 const PARALLEL_INDEXES: usize = 8;
@@ -222,7 +224,7 @@ impl ContentStore {
     /// As [`ContentStore::decode`], and the result has the hash that names it.
     pub(crate) fn decode_verified(&self, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
         let plain = self.decode(entry, stored)?;
-        if self.sealer.hasher().hash(&plain).as_slice() != entry.id.hash() {
+        if self.sealer.hasher().hash(&plain).as_slice() != entry.id.digest() {
             return Err(Error::damaged(format!("content {}", entry.id), "its hash is not its name"));
         }
         Ok(plain)

@@ -70,13 +70,13 @@ impl ContentId {
     }
 
     /// The hash.
-    pub fn hash(&self) -> &[u8] {
+    pub fn digest(&self) -> &[u8] {
         &self.key()[1..]
     }
 
     /// The initialisation vector of the stored content.
     pub(crate) fn iv(&self) -> &[u8] {
-        let hash = self.hash();
+        let hash = self.digest();
         &hash[hash.len().saturating_sub(16)..]
     }
 }
@@ -110,7 +110,7 @@ impl Ord for ContentId {
 impl fmt::Display for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 1 + 2 * MAX_KEY];
-        let hash = self.hash();
+        let hash = self.digest();
         let digits = &mut text[1..=2 * hash.len()];
         hex::encode_to_slice(hash, digits).map_err(|_| fmt::Error)?;
         let start = self.prefix().map_or(1, |prefix| {

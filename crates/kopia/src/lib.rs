@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod object;
 mod pack;
 mod repository;
+pub mod restore;
 mod seal;
 mod session;
 pub mod snapshot;
@@ -30,7 +31,12 @@ pub mod splitter;
 mod testdata;
 #[cfg(test)]
 mod tests;
+pub mod upload;
+mod writer;
+mod xattrs;
 
+pub use content::WriteOptions;
 pub use content_id::{ContentId, Prefix};
 pub use error::{Error, Result};
 pub use repository::{OpenOptions, Repository};
+pub use writer::Writer;

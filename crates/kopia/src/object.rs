@@ -2,8 +2,10 @@
 
 mod id;
 mod reader;
+mod writer;
 
 pub use id::ObjectId;
 pub use reader::{ObjectReader, Piece};
 
 pub(crate) use reader::IndirectStream;
+pub(crate) use writer::{ChunkSink, Inline, chunks, combine, write_bytes, write_stream};

@@ -65,7 +65,11 @@ impl Repository {
         Self::with_format(store, format, options).await
     }
 
-    async fn with_format(store: Arc<dyn BlobStore>, format: Format, options: OpenOptions) -> Result<Self> {
+    pub(crate) async fn with_format(
+        store: Arc<dyn BlobStore>,
+        format: Format,
+        options: OpenOptions,
+    ) -> Result<Self> {
         let contents = ContentStore::open(store, format, options.clock.clone(), options.index_memory).await?;
         Ok(Self { contents: Arc::new(contents), options: Arc::new(options) })
     }

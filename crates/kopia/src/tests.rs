@@ -1,3 +1,20 @@
 //! Tests across the layers: what Kopia and Velero wrote, what we write, and what is left after a crash.
 
 mod golden;
+mod trees;
+mod writing;
+
+use std::sync::Arc;
+
+use crate::blob::BlobStore;
+use crate::format::CreateOptions;
+use crate::testdata::PASSWORD;
+use crate::{OpenOptions, Repository};
+
+async fn create(store: Arc<dyn BlobStore>) -> Repository {
+    Repository::create(store, PASSWORD, &CreateOptions::default(), OpenOptions::default()).await.unwrap()
+}
+
+async fn open(store: Arc<dyn BlobStore>) -> Repository {
+    Repository::open(store, PASSWORD, OpenOptions::default()).await.unwrap()
+}

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::open;
 use crate::blob::{BlobStore, BlobStoreExt, PutOptions};
 use crate::object::ObjectReader;
 use crate::snapshot::{self, Directory, DirectoryEntry, EntryKind, Snapshot};
 use crate::testdata::{PASSWORD, flat, path, sharded};
 use crate::{Error, OpenOptions, Repository};
-
-async fn open(store: Arc<dyn BlobStore>) -> Repository {
-    Repository::open(store, PASSWORD, OpenOptions::default()).await.unwrap()
-}
 
 /// What the listing says of the plaintext, as far as it can be told from it.
 fn describes(line: &str, plain: &[u8]) -> bool {

@@ -1,0 +1,383 @@
+//! Write sessions: new contents are deduplicated, sealed into packs, and become visible when an index names them.
+//!
+//! Order of a flush, which must be kept: packs, then index, then the session's marker goes. What a crash leaves behind
+//! before the index is written is unreferenced, and collected as garbage later.
+
+mod commit;
+mod pending;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::JoinSet;
+
+use super::{ContentStore, blocking};
+use crate::blob::PutOptions;
+use crate::compression::{self, CompressionId};
+use crate::content_id::{ContentId, Prefix};
+use crate::crypto::Digest;
+use crate::error::BlobContext;
+use crate::index::IndexEntry;
+use crate::pack::{PackBuilder, PackKind, Sealed};
+use crate::session::{self, SessionMarker};
+use crate::{Error, Result};
+
+use pending::{Pending, State};
+
+/// The index of a session is written at the latest after this time.
+const MAX_INDEX_AGE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Room in a pack's buffer beyond its size, for the content that fills it and the index at its end.
+const PACK_ROOM: usize = 1 << 20;
+
+/// How much a write session may hold and do at once.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// Bytes at which a pack is finished. `None`: two thirds of the repository's maximum, above the limit at which maintenance
+    /// calls a pack short, so that memory stays small.
+    pub pack_size: Option<usize>,
+    /// Packs uploaded at the same time; each is held in memory.
+    pub parallel_uploads: usize,
+    /// Contents after which the index is written.
+    pub max_pending: usize,
+    /// The level of zstd for contents that are to be compressed.
+    pub zstd_level: i32,
+    /// Recorded in the session marker.
+    pub username: String,
+    /// Recorded in the session marker.
+    pub hostname: String,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            pack_size: None,
+            parallel_uploads: 2,
+            max_pending: 1 << 17,
+            zstd_level: 1,
+            username: "default".into(),
+            hostname: "default".into(),
+        }
+    }
+}
+
+/// Writes contents.
+///
+/// The `write` family is synchronous, for blocking threads: it computes, and waits while uploads are behind. It must not be
+/// called on an async thread. Contents become visible to others with [`ContentWriter::flush`], or now and then before.
+#[derive(Debug)]
+pub struct ContentWriter {
+    contents: Arc<ContentStore>,
+    options: WriteOptions,
+    pack_size: usize,
+    handle: Handle,
+    /// Writers hold it shared, a flush alone.
+    gate: tokio::sync::RwLock<()>,
+    state: Mutex<State>,
+    uploads: Mutex<JoinSet<Result<()>>>,
+    permits: Arc<Semaphore>,
+    failed: Arc<AtomicBool>,
+}
+
+/// The session that packs belong to; its marker is written before the first of them.
+#[derive(Debug)]
+struct Session {
+    id: String,
+    marker: OnceCell<String>,
+}
+
+impl ContentWriter {
+    /// Begins a session. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for repositories that can only be read: version 1, or with error correction.
+    pub fn new(contents: Arc<ContentStore>, options: WriteOptions) -> Result<Self> {
+        let parameters = contents.format().parameters();
+        if !parameters.epoch_parameters.enabled || parameters.version == 1 || !contents.sealer().can_seal() {
+            return Err(Error::Unsupported(
+                "writing to a repository of version 1 or with error correction".into(),
+            ));
+        }
+        let max = parameters.max_pack_size as usize;
+        let pack_size = options.pack_size.unwrap_or(max / 3 * 2).min(max);
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(options.parallel_uploads.max(1))),
+            contents,
+            options,
+            pack_size,
+            handle: Handle::current(),
+            gate: tokio::sync::RwLock::default(),
+            state: Mutex::default(),
+            uploads: Mutex::default(),
+            failed: Arc::default(),
+        })
+    }
+
+    /// The contents as committed.
+    pub fn contents(&self) -> &Arc<ContentStore> {
+        &self.contents
+    }
+
+    /// Stores `data` unless it is stored already. With `compress` it is stored compressed where that makes it smaller.
+    ///
+    /// # Errors
+    /// Those of the store, from this or an earlier write; then the session is useless.
+    pub fn write(&self, prefix: Option<Prefix>, data: &[u8], compress: bool) -> Result<ContentId> {
+        self.write_hashed(prefix, &self.contents.sealer().hasher().hash(data), data, compress)
+    }
+
+    /// Stores several contents, hashing them together.
+    ///
+    /// # Errors
+    /// As [`ContentWriter::write`].
+    pub fn write_many(&self, prefix: Option<Prefix>, chunks: &[&[u8]]) -> Result<Vec<ContentId>> {
+        let digests = self.contents.sealer().hasher().hash_many(chunks);
+        let each = digests.iter().zip(chunks);
+        each.map(|(digest, data)| self.write_hashed(prefix, digest, data, false)).collect()
+    }
+
+    fn write_hashed(
+        &self,
+        prefix: Option<Prefix>,
+        digest: &Digest,
+        data: &[u8],
+        compress: bool,
+    ) -> Result<ContentId> {
+        let id = ContentId::new(prefix, digest);
+        {
+            let _gate = self.gate.blocking_read();
+            let Some(previous) = self.to_write(&id)? else { return Ok(id) };
+            self.seal_and_append(id, data, compress, previous)?;
+        }
+        self.flush_when_due()?;
+        Ok(id)
+    }
+
+    /// As [`ContentWriter::write`], from an async task.
+    ///
+    /// # Errors
+    /// As [`ContentWriter::write`].
+    pub async fn write_async(
+        self: &Arc<Self>,
+        prefix: Option<Prefix>,
+        data: Bytes,
+        compress: bool,
+    ) -> Result<ContentId> {
+        let writer = self.clone();
+        blocking(move || writer.write(prefix, &data, compress)).await
+    }
+
+    /// Whether the content must be stored: `Some` with the timestamp to exceed.
+    fn to_write(&self, id: &ContentId) -> Result<Option<u64>> {
+        self.check()?;
+        if let Some(pending) = self.lock().pending.get(id) {
+            return Ok(pending.0.deleted.then_some(pending.0.timestamp));
+        }
+        match self.contents.index().find(id)? {
+            Some(entry) if !entry.deleted => Ok(None),
+            Some(entry) => Ok(Some(entry.timestamp)),
+            None => Ok(Some(0)),
+        }
+    }
+
+    fn seal_and_append(&self, id: ContentId, data: &[u8], compress: bool, previous: u64) -> Result<()> {
+        let compressed = if compress { compression::compress(data, self.options.zstd_level)? } else { None };
+        let compression =
+            if compressed.is_some() { CompressionId::ZSTD_FASTEST } else { CompressionId::NONE };
+        let mut bytes = Vec::new();
+        self.contents.sealer().seal(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
+        let original_length = data.len() as u32;
+        self.append(Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
+    }
+
+    /// Moves a stored content to a new pack, keeping it deleted or undeleting it as told. `stored` are its sealed bytes.
+    ///
+    /// # Errors
+    /// As [`ContentWriter::write`].
+    pub(crate) fn rewrite(&self, entry: &IndexEntry, stored: &[u8], deleted: bool) -> Result<()> {
+        {
+            let _gate = self.gate.blocking_read();
+            self.check()?;
+            self.append(Copied {
+                id: entry.id,
+                bytes: stored,
+                original_length: entry.original_length,
+                compression: entry.compression,
+                deleted,
+                previous: entry.timestamp,
+            })?;
+        }
+        self.flush_when_due()
+    }
+
+    /// Marks a content as deleted; its bytes go with later maintenance.
+    ///
+    /// # Errors
+    /// [`Error::ContentNotFound`].
+    pub(crate) fn delete(&self, id: &ContentId) -> Result<()> {
+        let _gate = self.gate.blocking_read();
+        self.check()?;
+        if self.lock().pending.remove(id) && self.contents.index().find(id)?.is_none() {
+            return Ok(());
+        }
+        let entry = self.contents.entry(id)?;
+        if !entry.deleted {
+            let timestamp = self.timestamp(entry.timestamp);
+            self.lock().add(IndexEntry { deleted: true, timestamp, ..entry }, self.contents.clock().now());
+        }
+        Ok(())
+    }
+
+    /// Adds sealed bytes to the open pack of their kind, and uploads it when it is full.
+    ///
+    /// The caller holds the gate until then: a flush must not write the index of a pack that nobody uploads yet.
+    fn append(&self, content: Copied<'_>) -> Result<()> {
+        match self.append_locked(content)? {
+            Some(full) => self.handle.block_on(self.upload(full)),
+            None => Ok(()),
+        }
+    }
+
+    fn append_locked(&self, content: Copied<'_>) -> Result<Option<PackBuilder>> {
+        let kind = PackKind::of(&content.id);
+        let sealed = Sealed {
+            id: content.id,
+            bytes: content.bytes,
+            original_length: content.original_length,
+            compression: content.compression,
+            timestamp: self.timestamp(content.previous),
+            deleted: content.deleted,
+            format_version: self.contents.format().parameters().version as u8,
+        };
+        let mut state = self.lock();
+        let session = self.session(&mut state)?;
+        let slot = &mut state.open[kind as usize];
+        let pack = match slot {
+            Some(pack) => pack,
+            None => slot.insert(PackBuilder::new(kind, &session.id, self.pack_size + PACK_ROOM)?),
+        };
+        let entry = pack.append(&sealed);
+        let full = if pack.len() >= self.pack_size { slot.take() } else { None };
+        state.add(entry, self.contents.clock().now());
+        Ok(full)
+    }
+
+    fn session(&self, state: &mut State) -> Result<Arc<Session>> {
+        if let Some(session) = &state.session {
+            return Ok(session.clone());
+        }
+        let id = session::new_id(self.contents.clock().now())?;
+        let session = Arc::new(Session { id, marker: OnceCell::new() });
+        state.session = Some(session.clone());
+        Ok(session)
+    }
+
+    /// Writes the index when enough waits for it.
+    fn flush_when_due(&self) -> Result<()> {
+        if self.is_due(self.options.max_pending) {
+            self.handle.block_on(self.flush_if(self.options.max_pending))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this many contents wait for their index, or some have waited long.
+    fn is_due(&self, count: usize) -> bool {
+        let state = self.lock();
+        let age = |oldest| self.contents.clock().now().duration_since(oldest);
+        state.pending.len() >= count || state.oldest.is_some_and(|oldest| age(oldest) >= MAX_INDEX_AGE)
+    }
+
+    /// Whether a content is stored, and not deleted.
+    pub(crate) fn exists(&self, id: &ContentId) -> Result<bool> {
+        if let Some(pending) = self.lock().pending.get(id) {
+            return Ok(!pending.0.deleted);
+        }
+        Ok(self.contents.index().find(id)?.is_some_and(|entry| !entry.deleted))
+    }
+
+    /// Finishes a pack on a blocking thread and starts its upload, as soon as there is room for it.
+    async fn upload(&self, pack: PackBuilder) -> Result<()> {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Worker)?;
+        let session = { self.lock().session.clone() }.ok_or(Error::Worker)?;
+        let (contents, failed) = (self.contents.clone(), self.failed.clone());
+        let marker = self.marker(&session);
+        let work = async move {
+            let sealer = contents.sealer().clone();
+            let (id, bytes, _) = blocking(move || pack.finish(&sealer)).await?;
+            session.write_marker(&contents, marker).await?;
+            let options = contents.format().put_options(&id, contents.clock().now());
+            contents.store().put(&id, bytes, options).await.blob("write", &id)
+        };
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(
+            async move {
+                let _permit = permit;
+                let result = work.await;
+                failed.fetch_or(result.is_err(), Ordering::SeqCst);
+                result
+            },
+            &self.handle,
+        );
+        Ok(())
+    }
+
+    fn marker(&self, session: &Session) -> SessionMarker {
+        let now = self.contents.clock().now();
+        SessionMarker {
+            id: session.id.clone(),
+            start_time: now,
+            checkpoint_time: now,
+            username: self.options.username.clone(),
+            hostname: self.options.hostname.clone(),
+        }
+    }
+
+    /// Waits for something asynchronous; only from blocking threads.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.handle.block_on(future)
+    }
+
+    fn timestamp(&self, previous: u64) -> u64 {
+        let now = self.contents.clock().now().as_second();
+        u64::try_from(now).unwrap_or(0).max(previous + 1)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed.load(Ordering::SeqCst) {
+            return Err(Error::SessionFailed("an earlier write failed".into()));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A content on its way into a pack.
+struct Copied<'a> {
+    id: ContentId,
+    bytes: &'a [u8],
+    original_length: u32,
+    compression: CompressionId,
+    deleted: bool,
+    previous: u64,
+}
+
+impl Session {
+    /// Writes the marker once, before the first pack of the session.
+    async fn write_marker(&self, contents: &ContentStore, marker: SessionMarker) -> Result<()> {
+        let write = async || {
+            let json = serde_json::to_vec(&marker).map_err(|source| {
+                Error::InvalidArgument(format!("a session marker cannot be written: {source}"))
+            })?;
+            let (name, bytes) = contents.sealer().seal_blob(session::PREFIX, &self.id, &json)?;
+            contents.store().put(&name, bytes, PutOptions::default()).await.blob("write", &name)?;
+            Ok(name)
+        };
+        self.marker.get_or_try_init(write).await.map(|_| ())
+    }
+}

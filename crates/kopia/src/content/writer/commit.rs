@@ -1,0 +1,115 @@
+//! The flush of a session: packs, index, marker.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+
+use super::{ContentWriter, Session};
+use crate::content::blocking;
+use crate::error::BlobContext;
+use crate::index::epoch::{EpochState, UNCOMPACTED};
+use crate::index::{self, IndexEntry};
+use crate::{Error, Result};
+
+impl ContentWriter {
+    /// Makes everything written so far visible and durable.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::EpochSettled`]. Either way nothing of it is visible, and the session is useless.
+    pub async fn flush(&self) -> Result<()> {
+        self.flush_if(1).await
+    }
+
+    /// Flushes if at least `least` contents wait: another thread may have done so just before.
+    pub(super) async fn flush_if(&self, least: usize) -> Result<()> {
+        let _gate = self.gate.write().await;
+        self.check()?;
+        if !self.is_due(least) {
+            return Ok(());
+        }
+        let result = self.commit().await;
+        if result.is_err() {
+            self.failed.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+        result
+    }
+
+    /// The caller holds the gate alone.
+    async fn commit(&self) -> Result<()> {
+        let packs = { std::mem::take(&mut self.lock().open) };
+        for pack in packs.into_iter().flatten() {
+            self.upload(pack).await?;
+        }
+        self.wait_for_uploads().await?;
+        let session = { self.session(&mut self.lock())? };
+        let mut entries: Vec<IndexEntry> = self.lock().pending.drain().map(|pending| pending.0).collect();
+        if !entries.is_empty() {
+            let payload = blocking(move || {
+                entries.sort_unstable_by_key(|entry| entry.id);
+                index::build(|| Ok(entries.iter().cloned().map(Ok)))
+            })
+            .await?;
+            self.commit_index(&session, payload).await?;
+        }
+        self.lock().oldest = None;
+        self.lock().session = None;
+        self.end_session(&session).await
+    }
+
+    async fn wait_for_uploads(&self) -> Result<()> {
+        let mut uploads =
+            { std::mem::take(&mut *self.uploads.lock().unwrap_or_else(PoisonError::into_inner)) };
+        let mut result = Ok(());
+        while let Some(done) = uploads.join_next().await {
+            result = result.and(done.map_err(|_| Error::Worker).and_then(|done| done));
+        }
+        result
+    }
+
+    /// Writes an index into the write epoch, and makes sure that it was not settled meanwhile.
+    async fn commit_index(&self, session: &Session, payload: Vec<u8>) -> Result<()> {
+        let _guard = self.contents.refreshing.lock().await;
+        let epoch = self.fresh_epochs().await?.write_epoch;
+        let suffix = format!("{}-c1", session.id);
+        let sealer = self.contents.sealer().clone();
+        let (name, bytes, payload) = blocking(move || {
+            let (name, bytes) = sealer.seal_blob(&format!("{UNCOMPACTED}{epoch}_"), &suffix, &payload)?;
+            Ok((name, bytes, payload))
+        })
+        .await?;
+        self.put(&name, bytes).await?;
+        let now = EpochState::list(&**self.contents.store(), self.contents.clock().now()).await?;
+        if now.write_epoch >= epoch + 2 {
+            self.contents.store().delete(&name).await.blob("delete", &name)?;
+            return Err(Error::EpochSettled { written: epoch, current: now.write_epoch });
+        }
+        self.contents.add_index(name, payload)
+    }
+
+    /// The epochs, from a listing that stays good for most of the refresh time.
+    async fn fresh_epochs(&self) -> Result<Arc<EpochState>> {
+        let refresh = self.contents.format().parameters().epoch_parameters.epoch_refresh_frequency.get();
+        let age = |epochs: &EpochState| self.contents.clock().now().duration_since(epochs.listed_at);
+        let young = |epochs: &Arc<EpochState>| {
+            let age = age(epochs);
+            age >= SignedDuration::ZERO && age <= refresh / 4
+        };
+        if let Some(epochs) = self.contents.epochs().filter(young) {
+            return Ok(epochs);
+        }
+        self.contents.refresh_locked().await?.ok_or(Error::Worker)
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let options = self.contents.format().put_options(name, self.contents.clock().now());
+        self.contents.store().put(name, bytes, options).await.blob("write", name)
+    }
+
+    async fn end_session(&self, session: &Session) -> Result<()> {
+        match session.marker.get() {
+            Some(marker) => self.contents.store().delete(marker).await.blob("delete", marker),
+            None => Ok(()),
+        }
+    }
+}
