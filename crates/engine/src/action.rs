@@ -4,6 +4,7 @@
 //! v1 plugins are v2 plugins without operations, by one adapter.
 
 pub mod backup;
+pub mod chain;
 pub mod restore;
 
 use std::time::Duration;
@@ -50,6 +51,14 @@ impl Item {
             self.tree = Some(self.object.tree()?);
         }
         Ok(self.tree.as_mut().expect("filled above"))
+    }
+
+    /// Value of an annotation as the actions left it.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        match &self.tree {
+            Some(tree) => tree["metadata"]["annotations"][name].as_str(),
+            None => self.object.head().annotation(name),
+        }
     }
 
     /// The object as the actions left it. Text that nobody decoded is handed on as it came.
@@ -135,6 +144,8 @@ pub struct BackupEffects {
     pub operation_id: Option<String>,
     /// Objects to read again when the operation has ended.
     pub post_operation_items: Vec<ItemId>,
+    /// What the user should know although the action succeeded; the same words are reported once a run.
+    pub warnings: Vec<String>,
 }
 
 /// An action that runs on each object that is stored.

@@ -65,6 +65,18 @@ impl Finding {
     }
 }
 
+/// An error with its causes, as one line for a finding.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
 /// Collects findings from many tasks at once, in bounded memory, and logs each as it comes.
 #[derive(Debug, Default)]
 pub struct Findings(Mutex<Kept>);

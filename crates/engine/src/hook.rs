@@ -1,1 +1,3 @@
-//! Under construction.
+//! Hooks: commands that run in pods before and after they are saved, and after they are restored.
+
+pub mod backup;

@@ -1,1 +1,4 @@
-//! Under construction.
+//! Volumes: by which way the data of each is saved or brought back, and why.
+
+pub mod ledger;
+pub mod pod;

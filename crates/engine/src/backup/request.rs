@@ -67,6 +67,9 @@ pub enum BackupError {
     /// Discovery failed altogether.
     #[error("failed to read the kinds that the cluster serves")]
     Discover(#[source] ClusterError),
+    /// An item action could not be asked what it is for.
+    #[error("failed to set up an item action")]
+    Action(#[source] crate::action::ActionError),
     /// A list failed for good, so that objects would be missing in silence.
     #[error("failed to list {resource}")]
     List {

@@ -53,13 +53,13 @@ fn entry<'a>(name: &'a str, body: &'a [u8]) -> Entry<'a> {
 
 #[tokio::test]
 async fn bytes_are_those_of_velero() {
-    let golden = tar(include_bytes!("../../../testdata/fx-res.tar.gz"));
+    let golden = tar(include_bytes!("../../../testdata/velero/fx-res/fx-res.tar.gz"));
     let body = &golden[0x600..0x600 + 0o4143];
     let written = archive(&[entry("pvc-f19a8cc5-ac37-4f56-a017-ca00c028cf79", body)]).await;
     let end = 0x400 + 2 * (512 + 0o4143usize.next_multiple_of(512));
     assert!(tar(&written)[..end] == golden[..end], "version file and both copies of the first object");
     assert_eq!(tar(&written)[end..], [0; 1024]);
-    assert_eq!(written[..10], include_bytes!("../../../testdata/fx-res.tar.gz")[..10]);
+    assert_eq!(written[..10], include_bytes!("../../../testdata/velero/fx-res/fx-res.tar.gz")[..10]);
 }
 
 #[tokio::test]

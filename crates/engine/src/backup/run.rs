@@ -1,0 +1,199 @@
+//! One run from its request to its outcome.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::block::Held;
+use super::collect::KindPlan;
+use super::each::each;
+use super::ledger::Ledger;
+use super::page::Lists;
+use super::prepare::{Prepared, prepare};
+use super::related::Related;
+use super::written::Written;
+use super::{BackupError, BackupOutcome, BackupRequest};
+use crate::action::chain::ResolvedAction;
+use crate::archive::{pipe, writer::Writer};
+use crate::catalog::{Catalog, GroupResource, Kind};
+use crate::finding::{Finding, Findings, Level, Place};
+use crate::hook::backup::{HookCounter, HookRules};
+use crate::object::{Head, Object};
+use crate::port::Ports;
+use crate::progress::Progress;
+use crate::select::Selection;
+
+/// LIST requests in flight. The API server answers each on a thread of its own; more only adds memory.
+const LIST_REQUESTS: usize = 6;
+
+/// Kinds whose lists are open at once. Above [`LIST_REQUESTS`], so that one kind's processing never leaves the server idle.
+const OPEN_KINDS: usize = 12;
+
+/// A run in progress.
+pub(super) struct Run<'a> {
+    pub(super) request: &'a BackupRequest,
+    pub(super) ports: &'a Ports,
+    pub(super) progress: &'a Progress,
+    pub(super) findings: &'a Findings,
+    pub(super) lists: &'a Lists,
+    pub(super) catalog: &'a Catalog,
+    pub(super) selection: &'a Selection,
+    /// Included namespaces that are active.
+    pub(super) namespaces: &'a [Object],
+    pub(super) actions: &'a [ResolvedAction],
+    pub(super) hooks: Hooks,
+    pub(super) writer: Writer,
+    pub(super) written: Written,
+    pub(super) related: Related,
+    pub(super) ledger: Ledger,
+}
+
+/// The hooks of a run.
+pub(super) struct Hooks {
+    pub(super) rules: HookRules,
+    pub(super) counter: HookCounter,
+    pub(super) held: Mutex<Vec<Held>>,
+}
+
+/// Makes a backup: writes the archive and says what is in it. Nothing is kept when this fails or when `cancel` is cancelled: the
+/// archive's reader then sees an error, not an end.
+pub async fn run(
+    request: &BackupRequest,
+    ports: &Ports,
+    archive: pipe::Sink,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<BackupOutcome, BackupError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(BackupError::Cancelled),
+        outcome = make(request, ports, archive, progress) => outcome,
+    }
+}
+
+async fn make(
+    request: &BackupRequest,
+    ports: &Ports,
+    archive: pipe::Sink,
+    progress: &Progress,
+) -> Result<BackupOutcome, BackupError> {
+    let findings = Findings::default();
+    let lists = Lists::new(request.memory_budget, request.page_size, LIST_REQUESTS);
+    let Prepared { catalog, selection, namespaces } = prepare(request, ports, &lists, &findings).await?;
+    let hooks = HookRules::resolve(&request.backup.spec.hooks, &catalog).map_err(BackupError::Invalid)?;
+    let mut actions = Vec::with_capacity(request.actions.len());
+    for action in &request.actions {
+        actions.push(ResolvedAction::resolve(action, &catalog).await.map_err(BackupError::Action)?);
+    }
+    let run = Run {
+        request,
+        ports,
+        progress,
+        findings: &findings,
+        lists: &lists,
+        catalog: &catalog,
+        selection: &selection,
+        namespaces: &namespaces,
+        actions: &actions,
+        hooks: Hooks { rules: hooks, counter: HookCounter::default(), held: Mutex::default() },
+        writer: Writer::new(archive, Arc::clone(&ports.clock)),
+        written: Written::default(),
+        related: Related::default(),
+        ledger: Ledger::default(),
+    };
+    run.collect().await?;
+    let Run { writer, ledger, hooks, .. } = run;
+    let written = writer.finish().await.map_err(BackupError::Archive)?;
+    tracing::info!(bytes = written.bytes, tar_bytes = written.tar_bytes, "archive written");
+    let ((total_items, stored_items), kept) = ledger.into_parts();
+    Ok(BackupOutcome {
+        resource_list: kept.resource_list,
+        volume_infos: kept.volumes.infos(),
+        operations: kept.operations,
+        findings,
+        total_items,
+        stored_items,
+        hooks: hooks.counter.counts(),
+    })
+}
+
+impl Run<'_> {
+    /// Every list, then what is only known at the end.
+    async fn collect(&self) -> Result<(), BackupError> {
+        let (workloads, others) = self.plans();
+        let workloads = self.collect_workloads(workloads);
+        let work =
+            |plan: KindPlan| -> BoxFuture<'_, _> { Box::pin(async move { self.collect_kind(&plan).await }) };
+        let others = each(OPEN_KINDS, others, &work);
+        tokio::try_join!(workloads, others)?;
+        self.store_related().await?;
+        self.store_namespaces().await?;
+        self.store_definitions().await
+    }
+
+    /// The kinds to list: pods, claims and volumes in this order, and all the others. Of kinds that are served under two groups only
+    /// the first is listed (behaviour §6.4).
+    fn plans(&self) -> (Vec<KindPlan>, Vec<KindPlan>) {
+        let mut seen = BTreeSet::new();
+        let preferred =
+            self.catalog.preferred().filter(|kind| kind.is_restorable() && self.selection.collects(kind));
+        let mut kinds: Vec<&Arc<Kind>> = preferred
+            .filter(|kind| !kind.group_resource().is("", "namespaces"))
+            .filter(|kind| !is_cohabiting(kind) || seen.insert(kind.plural.as_str()))
+            .collect();
+        if self.request.all_versions {
+            let listed: Vec<_> = kinds.iter().map(|kind| kind.group_resource()).collect();
+            kinds.extend(self.catalog.all().iter().filter(|kind| {
+                let resource = kind.group_resource();
+                listed.contains(&resource)
+                    && self.catalog.get(&resource).is_some_and(|preferred| preferred.version != kind.version)
+            }));
+        }
+        let rank = |kind: &Kind| match (kind.group.as_str(), kind.plural.as_str()) {
+            ("", "pods") => 0,
+            ("", "persistentvolumeclaims") => 1,
+            ("", "persistentvolumes") => 2,
+            _ => 3,
+        };
+        kinds.sort_by_key(|kind| rank(kind));
+        kinds.into_iter().map(|kind| self.plan(kind)).partition(|plan| rank(&plan.kind) < 3)
+    }
+
+    /// Reports something about an object, and places it as Velero does: cluster-scoped objects have no place of their own.
+    pub(super) fn report(
+        &self,
+        level: Level,
+        resource: &GroupResource,
+        head: &Head,
+        message: impl Into<String>,
+    ) {
+        self.report_named(level, resource, head.namespace.as_deref(), &head.name, message);
+    }
+
+    pub(super) fn report_named(
+        &self,
+        level: Level,
+        resource: &GroupResource,
+        namespace: Option<&str>,
+        name: &str,
+        message: impl Into<String>,
+    ) {
+        let mut finding = Finding::about(level, resource, namespace, name, message);
+        if finding.place == Place::Cluster {
+            finding.place = Place::Velero;
+        }
+        self.findings.add(finding);
+    }
+}
+
+/// Kinds that an API server may serve under two groups, with the same objects in both.
+fn is_cohabiting(kind: &Kind) -> bool {
+    matches!(
+        (kind.plural.as_str(), kind.group.as_str()),
+        ("deployments" | "daemonsets" | "replicasets", "apps" | "extensions")
+            | ("networkpolicies", "networking.k8s.io" | "extensions")
+            | ("events", "" | "events.k8s.io")
+    )
+}

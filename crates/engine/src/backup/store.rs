@@ -1,0 +1,285 @@
+//! The way of one object into the archive: decide → claim → actions → what it needs → write.
+
+use bowline_api::Time;
+use bowline_api::artifact::{
+    BackupOperation, BackupOperationSpec, OperationPhase, OperationStatus, ResourceIdentifier,
+};
+use bowline_api::label;
+use bowline_api::resource::ObjectKey;
+
+use super::collect::{KindPlan, Role};
+use super::run::Run;
+use super::{BackupError, Candidate, Skip, decide};
+use crate::action::{ActionError, BackupContext, BackupEffects, Item, ItemId};
+use crate::archive::writer::Entry;
+use crate::finding::{Level, chain};
+use crate::object::{Head, Object};
+use crate::volume::ledger::Volume;
+use crate::volume::pod::PodView;
+
+/// How an object came along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// From a list; what it needs can wait until all lists are read.
+    Listed,
+    /// In a block; what it needs is stored now, between the hooks.
+    Block,
+    /// A stored object needs it; the filters count unless `must`.
+    Related {
+        /// Whether the filters are overridden.
+        must: bool,
+        /// Whether this happens inside a block.
+        now: bool,
+    },
+}
+
+impl Mode {
+    fn is_now(self) -> bool {
+        matches!(self, Self::Block | Self::Related { now: true, .. })
+    }
+}
+
+impl Run<'_> {
+    /// Stores an object unless something objects; true when it is in the archive afterwards.
+    pub(super) async fn consider(
+        &self,
+        plan: &KindPlan,
+        object: Object,
+        mode: Mode,
+    ) -> Result<bool, BackupError> {
+        let must_include = matches!(mode, Mode::Related { must: true, .. });
+        let candidate =
+            Candidate { kind: &plan.kind, allowed: plan.allowed, head: object.head(), must_include };
+        if let Some(skip) = decide(&candidate, self.selection, self.catalog) {
+            log_skip(plan, object.head(), skip);
+            return Ok(false);
+        }
+        if !self.written.claim(self.key(plan, object.head())) {
+            return Ok(true);
+        }
+        self.progress.found(1);
+        self.ledger.found();
+        let stored = self.store(plan, object, mode).await;
+        self.progress.finished(1);
+        stored
+    }
+
+    pub(super) fn key(&self, plan: &KindPlan, head: &Head) -> u128 {
+        let version = if plan.preferred { "" } else { plan.kind.version.as_str() };
+        self.written.key(&plan.name, version, head.namespace.as_deref(), &head.name)
+    }
+
+    async fn store(&self, plan: &KindPlan, object: Object, mode: Mode) -> Result<bool, BackupError> {
+        let object = if plan.actions.iter().any(|index| self.actions[*index].wants(object.head())) {
+            match self.act(plan, object, mode).await? {
+                Some(object) => object,
+                None => return Ok(false),
+            }
+        } else {
+            object
+        };
+        self.note_volumes(plan, &object);
+        let head = object.head();
+        let entry = Entry {
+            resource: &plan.name,
+            version: &plan.kind.version,
+            preferred: plan.preferred,
+            namespace: head.namespace.as_deref(),
+            name: &head.name,
+            body: object.raw(),
+        };
+        self.writer.add(&entry).await.map_err(BackupError::Archive)?;
+        tracing::debug!(resource = plan.name, namespace = head.namespace, name = head.name, "stored");
+        self.ledger.stored(&object, &plan.resource);
+        Ok(true)
+    }
+
+    /// What the actions make of an object; `None` when one of them asks to leave it out or fails.
+    async fn act(&self, plan: &KindPlan, object: Object, mode: Mode) -> Result<Option<Object>, BackupError> {
+        let head = object.head().clone();
+        let mut item = Item::new(object);
+        let context = BackupContext {
+            name: self.request.backup.metadata.name.as_deref().unwrap_or_default(),
+            backup: &self.request.backup,
+            ports: self.ports,
+            catalog: self.catalog,
+        };
+        for index in &plan.actions {
+            let action = &self.actions[*index];
+            if !action.wants(&head) {
+                continue;
+            }
+            let effects = match action.action().execute(&mut item, &context).await {
+                Ok(effects) => effects,
+                Err(error) => return Ok(self.act_failed(plan, &head, action.action().name(), &error)),
+            };
+            if item.annotation(label::SKIP_FROM_BACKUP) == Some("true") {
+                log_skip(plan, &head, Skip::Action);
+                return Ok(None);
+            }
+            self.apply(plan, &head, &mut item, (action.action().name(), effects), mode).await?;
+        }
+        match item.finish() {
+            Ok(object) => Ok(Some(object)),
+            Err(error) => Ok(self.act_failed(plan, &head, "item actions", &ActionError::Object(error))),
+        }
+    }
+
+    fn act_failed(&self, plan: &KindPlan, head: &Head, action: &str, error: &ActionError) -> Option<Object> {
+        let message = format!("the object is missing in this backup, {action} failed: {}", chain(error));
+        self.report(Level::Error, &plan.resource, head, message);
+        None
+    }
+
+    /// Does what an action asked for.
+    async fn apply(
+        &self,
+        plan: &KindPlan,
+        head: &Head,
+        item: &mut Item,
+        (action, effects): (&str, BackupEffects),
+        mode: Mode,
+    ) -> Result<(), BackupError> {
+        let must = item.annotation(label::MUST_INCLUDE_ADDITIONAL_ITEMS) == Some("true");
+        if must && let Ok(tree) = item.tree_mut() {
+            // Velero means to remove this marker too, but removes it from a copy.
+            tree["metadata"]["annotations"]
+                .as_object_mut()
+                .map(|map| map.remove(label::MUST_INCLUDE_ADDITIONAL_ITEMS));
+        }
+        for warning in effects.warnings {
+            if self.ledger.is_new_warning(&warning) {
+                self.report(Level::Warning, &plan.resource, head, warning);
+            }
+        }
+        if let Some(id) = effects.operation_id {
+            self.ledger.lock().operations.push(self.operation(
+                plan,
+                head,
+                action,
+                id,
+                &effects.post_operation_items,
+            ));
+        }
+        for id in effects.additional_items {
+            self.relate(id, must, mode.is_now()).await?;
+        }
+        Ok(())
+    }
+
+    fn operation(
+        &self,
+        plan: &KindPlan,
+        head: &Head,
+        action: &str,
+        id: String,
+        after: &[ItemId],
+    ) -> BackupOperation {
+        let metadata = &self.request.backup.metadata;
+        let key = |namespace: &Option<String>, name: &str| ObjectKey {
+            namespace: namespace.clone(),
+            name: name.into(),
+        };
+        let now = self.ports.clock.now();
+        BackupOperation {
+            spec: BackupOperationSpec {
+                backup_name: metadata.name.clone().unwrap_or_default(),
+                backup_uid: metadata.uid.clone().unwrap_or_default(),
+                backup_item_action: action.to_owned(),
+                resource_identifier: ResourceIdentifier::new(
+                    &plan.resource,
+                    &key(&head.namespace, &head.name),
+                ),
+                operation_id: id,
+                post_operation_items: after
+                    .iter()
+                    .map(|item| ResourceIdentifier::new(&item.resource, &key(&item.namespace, &item.name)))
+                    .collect(),
+            },
+            status: OperationStatus {
+                phase: Some(OperationPhase::New),
+                created: Some(Time(now)),
+                ..OperationStatus::default()
+            },
+        }
+    }
+
+    /// Remembers what a volume info needs.
+    fn note_volumes(&self, plan: &KindPlan, object: &Object) {
+        let namespace = object.head().namespace.clone().unwrap_or_default();
+        let name = &object.head().name;
+        match plan.role {
+            _ if !plan.preferred => {}
+            Role::Pod => {
+                let view = PodView::of(object).unwrap_or_default();
+                let mut kept = self.ledger.lock();
+                for claim in view.claims() {
+                    kept.volumes.left_out_by_pod((namespace.clone(), claim.to_owned()), name);
+                }
+            }
+            Role::Claim => {
+                let view: ClaimView = object.view().unwrap_or_default();
+                if let Some(volume) = view.spec.volume_name.filter(|volume| !volume.is_empty()) {
+                    self.ledger.lock().volumes.claim_stored((namespace, name.clone()), volume);
+                }
+            }
+            Role::Volume => {
+                let view: VolumeView = object.view().unwrap_or_default();
+                let labels = &object.head().labels;
+                let volume = Volume {
+                    claim: view.spec.claim_ref.map(|claim| (claim.namespace, claim.name)),
+                    reclaim_policy: view.spec.persistent_volume_reclaim_policy,
+                    labels: (!labels.is_empty()).then(|| labels.clone()),
+                    no_snapshot: no_snapshot(self.request.backup.spec.snapshot_volumes).to_owned(),
+                };
+                self.ledger.lock().volumes.volume_stored(name.clone(), volume);
+            }
+            Role::Namespace | Role::Other => {}
+        }
+    }
+}
+
+/// Why there is no native snapshot, in Velero's words. This engine takes none yet.
+fn no_snapshot(wanted: Option<bool>) -> &'static str {
+    if wanted == Some(false) {
+        "not satisfy the criteria for VolumePolicy or the legacy snapshot way"
+    } else {
+        "no applicable volumesnapshotter found"
+    }
+}
+
+fn log_skip(plan: &KindPlan, head: &Head, skip: Skip) {
+    tracing::info!(resource = plan.name, namespace = head.namespace, name = head.name, "{skip}");
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct ClaimView {
+    spec: ClaimSpec,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClaimSpec {
+    volume_name: Option<String>,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct VolumeView {
+    spec: VolumeSpec,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct VolumeSpec {
+    claim_ref: Option<ClaimRef>,
+    persistent_volume_reclaim_policy: String,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct ClaimRef {
+    namespace: String,
+    name: String,
+}

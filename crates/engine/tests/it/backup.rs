@@ -1,0 +1,5 @@
+//! Backups of a memory cluster.
+
+mod golden;
+mod harness;
+mod selection;

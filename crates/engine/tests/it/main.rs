@@ -1,0 +1,4 @@
+//! The engine over in-memory ports.
+
+mod backup;
+mod restore;
