@@ -1,5 +1,39 @@
 //! Restore: the archive becomes an indexed spool; a plan says what happens to each object and why; waves apply it.
+//!
+//! ```text
+//!  Spool ─ wave (filters, order) ─┬─ existing (one list a section) ─┐
+//!                                 └─ item: check → prepare → actions ┴─ place (create | compare) → ledger
+//! ```
 
+mod check;
+mod client;
+mod compare;
+mod crd;
+mod existing;
+mod fields;
+mod filter;
+mod item;
+mod ledger;
+mod managed_fields;
+mod namespace;
+mod order;
+mod pace;
+mod place;
+mod plan;
+mod prepare;
 mod request;
+mod rules;
+mod run;
+mod scene;
+mod skip;
+mod version;
+mod volume;
+mod wave;
 
+pub use order::DEFAULT_PRIORITIES;
+pub use plan::{LeftOut, Plan, PlannedItem, Step};
 pub use request::{RestoreError, RestoreOutcome, RestoreRequest};
+pub use rules::NON_RESTORABLE;
+pub use run::{dry_run, run};
+pub use skip::Skip;
+pub use version::VersionPriorities;

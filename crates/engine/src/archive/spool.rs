@@ -7,6 +7,7 @@
 mod index;
 mod unpack;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -22,8 +23,8 @@ use crate::action::ItemId;
 use crate::catalog::GroupResource;
 use crate::object::Object;
 
-pub use index::{EntryId, Group};
 use index::Index;
+pub use index::{EntryId, Group};
 
 /// Blocks of the compressed archive on their way to the unpacking thread.
 const BLOCKS: usize = 8;
@@ -71,12 +72,20 @@ impl Spool {
             }
         }
         drop(tx);
-        worker.await.unwrap_or_else(|error| Err(ArchiveError::Spool(io::Error::other(error)))).map(|it| Self(Arc::new(it)))
+        worker
+            .await
+            .unwrap_or_else(|error| Err(ArchiveError::Spool(io::Error::other(error))))
+            .map(|it| Self(Arc::new(it)))
     }
 
     /// Whether there is no object at all.
     pub fn is_empty(&self) -> bool {
         self.0.index.is_empty()
+    }
+
+    /// How many entries there are, all copies counted.
+    pub fn len(&self) -> usize {
+        self.0.index.len()
     }
 
     /// The body of `metadata/version`; empty when the archive has none.
@@ -87,6 +96,13 @@ impl Spool {
     /// The kinds in the archive, sorted by name.
     pub fn resources(&self) -> impl Iterator<Item = &GroupResource> {
         self.0.index.resources()
+    }
+
+    /// The namespaces that have objects in the archive, or are objects of it themselves.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let objects = self.groups(&GroupResource::new("", "namespaces")).collect::<Vec<_>>();
+        let objects = objects.iter().flat_map(Group::entries).map(|entry| self.name(entry).to_owned());
+        self.0.index.namespaces().map(ToOwned::to_owned).chain(objects).collect()
     }
 
     /// The objects of a kind by namespace (of the backup), at the version of the plain copies. Sorted.
@@ -142,7 +158,8 @@ impl Spool {
         let mut text = BytesMut::zeroed(length);
         self.0.file.read_exact_at(&mut text, offset).map_err(ArchiveError::Spool)?;
         let id = || path::of(&self.id(entry), &path::Copy::Plain);
-        let object = Object::parse(text.freeze()).map_err(|source| ArchiveError::Entry { path: id(), source })?;
+        let object =
+            Object::parse(text.freeze()).map_err(|source| ArchiveError::Entry { path: id(), source })?;
         if object.head().name != self.name(entry) || object.head().namespace != self.id(entry).namespace {
             return Err(ArchiveError::Path { path: id() });
         }

@@ -8,6 +8,8 @@ use bowline_api::backup::Backup;
 use bowline_api::restore::Restore;
 use thiserror::Error;
 
+use super::version::VersionPriorities;
+
 use crate::action::RestoreAction;
 use crate::backup::HookCounts;
 use crate::finding::Findings;
@@ -24,7 +26,8 @@ pub struct RestoreRequest {
     pub volume_infos: Vec<BackupVolumeInfo>,
     /// Actions in the order in which they run.
     pub actions: Vec<Arc<dyn RestoreAction>>,
-    /// Kinds to restore first, in order; after a `-` those to restore last (`--restore-resource-priorities`).
+    /// Kinds to restore first, in order; after a `-` those to restore last (`--restore-resource-priorities`). Empty for
+    /// the default.
     pub priorities: Vec<String>,
     /// How long to wait for a CRD, a volume or additional items (`--resource-timeout`).
     pub resource_timeout: Duration,
@@ -32,8 +35,28 @@ pub struct RestoreRequest {
     pub terminating_timeout: Duration,
     /// Bytes that objects in flight may hold together.
     pub memory_budget: usize,
+    /// With EnableAPIGroupVersions: the user's order of versions by kind, possibly empty. `None` without that feature.
+    pub version_priorities: Option<VersionPriorities>,
     /// Most writes in flight; the pace follows the server's back-pressure below it.
     pub max_in_flight: usize,
+}
+
+impl Default for RestoreRequest {
+    /// Velero's defaults, no actions, and nothing to restore from.
+    fn default() -> Self {
+        Self {
+            restore: Arc::default(),
+            backup: Arc::default(),
+            volume_infos: Vec::new(),
+            actions: Vec::new(),
+            priorities: Vec::new(),
+            resource_timeout: Duration::from_mins(10),
+            terminating_timeout: Duration::from_mins(10),
+            memory_budget: 32 << 20,
+            version_priorities: None,
+            max_in_flight: 32,
+        }
+    }
 }
 
 /// Everything about a finished restore.
@@ -61,6 +84,9 @@ pub enum RestoreError {
     /// The spec contradicts itself or names what does not exist; each entry is one reason with its field.
     #[error("the restore's specification is not valid: {}", .0.join("; "))]
     Invalid(Vec<String>),
+    /// An action could not say what it is for.
+    #[error("failed to set up the restore's actions")]
+    Action(#[source] crate::action::ActionError),
     /// The archive is damaged, hostile, or cut short.
     #[error("failed to read the backup's archive")]
     Archive(#[source] crate::archive::ArchiveError),

@@ -171,6 +171,10 @@ impl Builder {
 }
 
 impl Index {
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -179,10 +183,14 @@ impl Index {
         self.resources.iter()
     }
 
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.namespaces.iter().filter_map(Option::as_deref)
+    }
+
     pub(super) fn groups(&self, resource: &GroupResource) -> impl Iterator<Item = Group> {
         let mut rest = self
             .resource_number(resource)
-            .map_or(0..0, |number| self.range(|row| (row.resource, row.copy), (number, 0)));
+            .map_or(0..0, |number| self.range(|row| (row.resource, row.copy), &(number, 0)));
         std::iter::from_fn(move || {
             let first = self.rows[rest.clone()].first()?.namespace;
             let length = self.rows[rest.clone()].partition_point(|row| row.namespace == first);
@@ -229,7 +237,7 @@ impl Index {
         let Some(number) = self.resource_number(resource) else { return Vec::new() };
         let preferred =
             self.preferred.iter().filter(|(resource, _)| *resource == number).map(|(_, version)| *version);
-        let stored = self.rows[self.range(|row| (row.resource, 0), (number, 0))]
+        let stored = self.rows[self.range(|row| (row.resource, 0), &(number, 0))]
             .iter()
             .filter(|row| row.copy > 0)
             .map(|row| row.copy - 1);
@@ -263,9 +271,9 @@ impl Index {
     }
 
     /// The rows whose key is `wanted`; rows must be sorted by that key.
-    fn range<K: Ord>(&self, key: impl Fn(&Row) -> K, wanted: K) -> Range<usize> {
-        let start = self.rows.partition_point(|row| key(row) < wanted);
-        let end = self.rows.partition_point(|row| key(row) <= wanted);
+    fn range<K: Ord>(&self, key: impl Fn(&Row) -> K, wanted: &K) -> Range<usize> {
+        let start = self.rows.partition_point(|row| key(row) < *wanted);
+        let end = self.rows.partition_point(|row| key(row) <= *wanted);
         start..end
     }
 }

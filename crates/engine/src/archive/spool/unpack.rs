@@ -71,7 +71,7 @@ impl Unpacker {
                 EntryType::XHeader => long_path = pax_path(&mut entry)?.or(long_path),
                 EntryType::GNULongName => long_path = Some(gnu_path(&mut entry)?),
                 kind => {
-                    let path = long_path.take().map_or_else(|| entry.path_bytes().into_owned(), |path| path);
+                    let path = long_path.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                     if kind.is_file() {
                         self.file(&mut entry, checked(path)?)?;
                     }

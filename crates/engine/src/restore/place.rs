@@ -1,0 +1,274 @@
+//! Putting a prepared object into the cluster: create it, or compare it with the one that is there.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::client::Creation;
+use super::compare::{Comparison, label_patch};
+use super::managed_fields::{self, Ownership};
+use super::plan::Step;
+use super::prepare;
+use super::run::Run;
+use super::skip::Skip;
+use crate::catalog::GroupResource;
+use crate::finding::Level;
+use crate::object::{Object, ObjectError};
+use crate::port::{ClusterError, Condition, ObjectRef, WriteOptions};
+
+/// An object ready to be created.
+pub(super) struct Prepared {
+    pub(super) object: Object,
+    /// Where it goes.
+    pub(super) target: ObjectRef,
+    pub(super) resource: GroupResource,
+    /// The status to restore, when it shall be.
+    pub(super) status: Option<Box<RawValue>>,
+    /// The owners of its fields in the backup.
+    pub(super) owners: Option<Box<RawValue>>,
+}
+
+/// What is known about an object of that name in the cluster.
+#[derive(Clone)]
+pub(super) enum Existing {
+    /// A list has shown that there is none.
+    Absent,
+    /// Nothing is known; most likely there is none.
+    Unknown,
+    /// This one.
+    Found(Box<Object>),
+}
+
+impl Prepared {
+    /// As results name it: `services/shop/web`.
+    pub(super) fn id(&self) -> String {
+        match &self.target.namespace {
+            Some(namespace) => format!("{}/{namespace}/{}", self.resource, self.target.name),
+            None => format!("{}/{}", self.resource, self.target.name),
+        }
+    }
+
+    fn kind_and_name(&self) -> String {
+        format!("{}:{}", self.object.head().kind, self.target.name)
+    }
+}
+
+/// What [`Run::place`] did, and the object that it created.
+pub(super) type Placed = (Step, Option<Object>);
+
+impl Run {
+    /// Brings an object into the cluster, or finds out what that would mean (dry run).
+    pub(super) async fn place(&self, prepared: &Prepared, existing: Existing) -> Placed {
+        let known = match existing {
+            Existing::Found(object) => Some(*object),
+            Existing::Unknown if self.is_dry => match self.client.get(&prepared.target).await {
+                Ok(found) => found,
+                Err(error) => return (self.fail(prepared, &error), None),
+            },
+            Existing::Absent | Existing::Unknown => None,
+        };
+        if let Some(object) = known {
+            return self.meet(prepared, object).await;
+        }
+        if self.is_dry {
+            return (Step::Create, None);
+        }
+        let creation = match self.create(prepared).await {
+            Ok(creation) => creation,
+            Err(error) => return (self.fail(prepared, &error), None),
+        };
+        match creation.answer {
+            Ok(object) => (Step::Create, Some(object)),
+            Err(error) if error.is_already_exists() || is_taken_port(prepared, &error) => {
+                self.meet_stray(prepared, &error, creation.uncertain).await
+            }
+            Err(error) => (self.fail(prepared, &error), None),
+        }
+    }
+
+    async fn create(&self, prepared: &Prepared) -> Result<Creation, ObjectError> {
+        let ownership = Ownership::of(prepared.owners.as_deref(), &prepared.object.head().api_version);
+        let (field_manager, seeded) = match ownership {
+            Ownership::AtOnce { manager, seeded } => (manager, seeded),
+            Ownership::Patched | Ownership::Unknown => (String::new(), false),
+        };
+        let body = prepare::body(&prepared.object, seeded)?;
+        let options = WriteOptions { field_manager, dry_run: false };
+        Ok(self.client.create(&prepared.target, body, &options).await)
+    }
+
+    /// A create found the name taken: look at what is there.
+    async fn meet_stray(&self, prepared: &Prepared, refusal: &ClusterError, uncertain: bool) -> Placed {
+        match self.client.get(&prepared.target).await {
+            Ok(Some(object)) if uncertain && self.is_ours(&object) => (Step::Create, Some(object)),
+            Ok(Some(object)) => self.meet(prepared, object).await,
+            // Not there: somebody else has the node port, or the object was deleted a moment ago.
+            Ok(None) => (self.fail(prepared, refusal), None),
+            Err(error) => (self.fail(prepared, &error), None),
+        }
+    }
+
+    /// An object of that name exists.
+    async fn meet(&self, prepared: &Prepared, existing: Object) -> Placed {
+        if existing.head().deleting {
+            return self.meet_dying(prepared).await;
+        }
+        let step = match Comparison::of(&existing, &prepared.object) {
+            Ok(comparison) => self.settle(prepared, &existing, &comparison).await,
+            Err(error) => self.fail(prepared, &error),
+        };
+        (step, None)
+    }
+
+    /// A volume or claim that is being deleted is waited for; other objects would be gone a moment after they were compared.
+    async fn meet_dying(&self, prepared: &Prepared) -> Placed {
+        let is_volume =
+            ["persistentvolumes", "persistentvolumeclaims"].iter().any(|name| prepared.resource.is("", name));
+        if self.is_dry {
+            return (Step::Create, None);
+        }
+        let timeout = self.request.terminating_timeout;
+        let gone: Condition = Arc::new(|object| object.is_none());
+        if is_volume && self.client.cluster.wait(&prepared.target, gone, timeout).await.is_ok() {
+            return match self.create(prepared).await.map(|creation| creation.answer) {
+                Ok(Ok(object)) => (Step::Create, Some(object)),
+                Ok(Err(error)) => (self.fail(prepared, &error), None),
+                Err(error) => (self.fail(prepared, &error), None),
+            };
+        }
+        let message = format!(
+            "could not restore, {} is being deleted; restore it again when it is gone",
+            prepared.kind_and_name()
+        );
+        self.find(Level::Warning, prepared, message);
+        (Step::Skip(Skip::Differs), None)
+    }
+
+    async fn settle(&self, prepared: &Prepared, existing: &Object, comparison: &Comparison) -> Step {
+        let is_service_account = prepared.resource.is("", "serviceaccounts");
+        if comparison.is_equal() {
+            return self.refresh_labels(prepared, existing).await;
+        }
+        if is_service_account {
+            return match comparison.service_account_patch() {
+                Some(patch) => self.update(prepared, &patch).await.unwrap_or_else(|error| {
+                    self.find(Level::Warning, prepared, error.to_string());
+                    Step::Fail(error.to_string())
+                }),
+                None => Step::Skip(Skip::Unchanged),
+            };
+        }
+        if !self.rules().updates() {
+            let message = format!(
+                "could not restore, {} already exists. Warning: the in-cluster version is different than the backed-up version",
+                prepared.kind_and_name()
+            );
+            self.find(Level::Warning, prepared, message);
+            return Step::Skip(Skip::Differs);
+        }
+        let patch = match comparison.patch(existing, &prepared.object) {
+            Ok(patch) => patch,
+            Err(error) => return self.fail(prepared, &error),
+        };
+        match self.update(prepared, &patch).await {
+            Ok(step) => step,
+            Err(error) => {
+                self.find(Level::Warning, prepared, error.to_string());
+                self.refresh_labels(prepared, existing).await;
+                Step::Fail(error.to_string())
+            }
+        }
+    }
+
+    /// With policy `update` the labels say which restore looked at an object last.
+    async fn refresh_labels(&self, prepared: &Prepared, existing: &Object) -> Step {
+        let patch = label_patch(existing, &prepared.object).filter(|_| self.rules().updates());
+        if let Some(patch) = patch
+            && let Err(error) = self.update(prepared, &patch).await
+        {
+            self.find(Level::Warning, prepared, error.to_string());
+        }
+        Step::Skip(Skip::Unchanged)
+    }
+
+    async fn update(&self, prepared: &Prepared, patch: &Value) -> Result<Step, ClusterError> {
+        if !self.is_dry {
+            self.client.patch(&prepared.target, patch.to_string().into_bytes()).await?;
+        }
+        Ok(Step::Update)
+    }
+
+    /// Status and owners, which a create can't bring (behaviour §7.10 and §7.11).
+    pub(super) async fn complete(&self, prepared: &Prepared, created: Object) -> Object {
+        let created = match &prepared.status {
+            Some(status) => self.restore_status(prepared, created, status).await,
+            None => created,
+        };
+        let Some(owners) = &prepared.owners else { return created };
+        match managed_fields::differ(&created, owners) {
+            Ok(false) => return created,
+            Ok(true) => {}
+            Err(error) => {
+                self.find(Level::Error, prepared, format!("error restoring {}: {error}", prepared.id()));
+                return created;
+            }
+        }
+        match self.client.patch(&prepared.target, managed_fields::patch(owners)).await {
+            Ok(patched) => patched,
+            Err(error) => {
+                let level = if error.is_not_found() { Level::Warning } else { Level::Error };
+                self.find(level, prepared, error.to_string());
+                created
+            }
+        }
+    }
+
+    async fn restore_status(&self, prepared: &Prepared, created: Object, status: &RawValue) -> Object {
+        let body = match prepare::with_status(&created, status) {
+            Ok(body) => body,
+            Err(error) => {
+                self.find(
+                    Level::Error,
+                    prepared,
+                    format!("could not set status field {}: {error}", prepared.id()),
+                );
+                return created;
+            }
+        };
+        let (cluster, options) = (&self.client.cluster, WriteOptions::default());
+        match self.client.call(|| cluster.replace_status(&prepared.target, body.clone(), &options)).await {
+            Ok(updated) => updated,
+            Err(error) => {
+                self.find(Level::Warning, prepared, error.to_string());
+                created
+            }
+        }
+    }
+
+    fn is_ours(&self, object: &Object) -> bool {
+        object.head().label(bowline_api::label::RESTORE_NAME) == Some(self.rules().restore_label())
+    }
+
+    /// Records that an object could not be restored.
+    pub(super) fn fail(&self, prepared: &Prepared, error: &dyn std::error::Error) -> Step {
+        let message = format!("error restoring {}: {}", prepared.id(), crate::finding::chain(error));
+        self.find(Level::Error, prepared, message.clone());
+        Step::Fail(message)
+    }
+
+    pub(super) fn find(&self, level: Level, prepared: &Prepared, message: String) {
+        self.add_finding(
+            level,
+            &prepared.resource,
+            prepared.target.namespace.as_deref(),
+            &prepared.target.name,
+            message,
+        );
+    }
+}
+
+/// The server checks ports before names, so a Service that exists is reported by its own port (surprises, row 3).
+fn is_taken_port(prepared: &Prepared, error: &ClusterError) -> bool {
+    prepared.resource.is("", "services") && error.to_string().contains("provided port is already allocated")
+}

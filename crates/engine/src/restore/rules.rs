@@ -1,0 +1,129 @@
+//! A restore's spec, checked and resolved once: what every decision about an object reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bowline_api::artifact::BackupVolumeInfo;
+use bowline_api::label;
+use bowline_api::restore::{PolicyType, Restore};
+
+use super::filter::ResourceLists;
+use super::{RestoreError, RestoreRequest};
+use crate::archive::spool::Spool;
+use crate::catalog::{Catalog, GroupResource};
+use crate::select::label::Selector;
+use crate::select::namespace::{NamespaceLists, Namespaces};
+
+/// Kinds that no restore brings back: they belong to the cluster, or to Velero itself.
+pub const NON_RESTORABLE: &[&str] = &[
+    "nodes",
+    "events",
+    "events.events.k8s.io",
+    "backups.velero.io",
+    "restores.velero.io",
+    "resticrepositories.velero.io",
+    "csinodes.storage.k8s.io",
+    "volumeattachments.storage.k8s.io",
+    "backuprepositories.velero.io",
+];
+
+/// Kinds that the filters never leave out, because volume data hangs on them.
+const MUST_HAVE: &[&str] = &["datauploads.velero.io", "volumesnapshotcontents.snapshot.storage.k8s.io"];
+
+/// What the decisions of one restore need to know.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) restore: Arc<Restore>,
+    pub(super) namespaces: Namespaces,
+    pub(super) resources: ResourceLists,
+    selectors: Vec<Selector>,
+    status: Option<ResourceLists>,
+    pub(super) labels: [(&'static str, String); 2],
+    pub(super) volumes: BTreeMap<String, BackupVolumeInfo>,
+}
+
+impl Rules {
+    /// Checks a request against the kinds of the cluster and the namespaces of the archive.
+    pub(super) fn resolve(
+        request: &RestoreRequest,
+        spool: &Spool,
+        catalog: &Catalog,
+    ) -> Result<Self, RestoreError> {
+        let spec = &request.restore.spec;
+        let mut problems = Vec::new();
+        let namespaces = NamespaceLists::parse(&spec.included_namespaces, &spec.excluded_namespaces)
+            .map_err(|errors| problems.extend(errors))
+            .unwrap_or_default()
+            .expand(&spool.namespaces(), &BTreeSet::new());
+        if spec.label_selector.is_some() && !spec.or_label_selectors.is_empty() {
+            problems.push(
+                "spec.labelSelector and spec.orLabelSelectors can't be used together; use one of them"
+                    .to_owned(),
+            );
+        }
+        let selectors = spec.label_selector.iter().chain(&spec.or_label_selectors);
+        let selectors: Vec<Selector> = selectors
+            .filter_map(|selector| {
+                Selector::from_spec(selector).map_err(|error| problems.push(error.to_string())).ok()
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(RestoreError::Invalid(problems));
+        }
+        let excluded =
+            spec.excluded_resources.iter().map(String::as_str).chain(NON_RESTORABLE.iter().copied());
+        let resources =
+            ResourceLists::resolve(spec.included_resources.iter().map(String::as_str), excluded, catalog);
+        let status = spec.restore_status.as_ref().map(|status| {
+            let included = status.included_resources.iter().map(String::as_str);
+            ResourceLists::resolve(included, status.excluded_resources.iter().map(String::as_str), catalog)
+        });
+        let name = request.restore.metadata.name.as_deref().unwrap_or_default();
+        let labels = [
+            (label::BACKUP_NAME, label::valid_value(&spec.backup_name)),
+            (label::RESTORE_NAME, label::valid_value(name)),
+        ];
+        let volumes = request.volume_infos.iter().map(|info| (info.pv_name.clone(), info.clone())).collect();
+        let restore = Arc::clone(&request.restore);
+        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes })
+    }
+
+    /// The namespace that objects of a backed-up namespace go to.
+    pub(super) fn target_namespace<'a>(&'a self, namespace: &'a str) -> &'a str {
+        self.restore.spec.namespace_mapping.get(namespace).map_or(namespace, String::as_str)
+    }
+
+    /// Whether the filters may leave a kind out at all.
+    pub(super) fn is_must_have(resource: &GroupResource) -> bool {
+        MUST_HAVE.iter().any(|name| GroupResource::from(*name) == *resource)
+    }
+
+    /// Whether labels decide; only then must objects be read to know what is restored.
+    pub(super) fn has_selector(&self) -> bool {
+        self.selectors.iter().any(|selector| !selector.is_everything())
+    }
+
+    /// Whether the label selectors, of which one must match, select an object.
+    pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.selectors.is_empty() || self.selectors.iter().any(|selector| selector.matches(labels))
+    }
+
+    /// Whether the status is restored too: by the annotation on the object, or else by the spec.
+    pub(super) fn restores_status(&self, resource: &GroupResource, annotation: Option<&str>) -> bool {
+        match annotation {
+            Some("true" | "1" | "t" | "T" | "TRUE" | "True") => true,
+            Some("false" | "0" | "f" | "F" | "FALSE" | "False") => false,
+            _ => self.status.as_ref().is_some_and(|lists| lists.include(resource)),
+        }
+    }
+
+    /// Whether objects that exist and differ are changed.
+    pub(super) fn updates(&self) -> bool {
+        self.restore.spec.existing_resource_policy == Some(PolicyType::Update)
+    }
+
+    /// The label value by which a restore knows its own objects.
+    pub(super) fn restore_label(&self) -> &str {
+        &self.labels[1].1
+    }
+}

@@ -1,0 +1,413 @@
+//! A run of a restore: waves one after the other, many objects in flight inside each.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bowline_api::artifact::RestoreOperation;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::existing::Rest;
+use super::ledger::Ledger;
+use super::namespace::{Found, Namespaces};
+use super::place::Existing;
+use super::plan::{LeftOut, Plan};
+use super::rules::Rules;
+use super::scene::Scene;
+use super::skip::Skip;
+use super::volume::Reprovisioned;
+use super::wave::{Section, Wave, Waves};
+use super::{RestoreError, RestoreOutcome, RestoreRequest};
+use crate::archive::spool::Spool;
+use crate::backup::HookCounts;
+use crate::budget::Budget;
+use crate::catalog::{Catalog, GroupResource, Kind};
+use crate::finding::{Finding, Findings, Level, Place};
+use crate::port::Ports;
+use crate::progress::Progress;
+
+/// Sections of a wave that are worked on at once; the objects inside them share one pace.
+const SECTIONS: usize = 8;
+/// Bytes that an object in flight costs per byte of its text: text, body, answer, and a tree for those that are changed.
+const BYTES_PER_BYTE: usize = 8;
+
+/// Everything that the tasks of one run share.
+pub(super) struct Run {
+    pub(super) request: RestoreRequest,
+    pub(super) spool: Spool,
+    pub(super) ports: Ports,
+    pub(super) client: Client,
+    pub(super) ledger: Ledger,
+    pub(super) namespaces: Namespaces,
+    pub(super) reprovisioned: Reprovisioned,
+    pub(super) budget: Budget,
+    pub(super) is_dry: bool,
+    rules: Rules,
+    scene: RwLock<Arc<Scene>>,
+    findings: Findings,
+    operations: Mutex<Vec<RestoreOperation>>,
+    places: Arc<Semaphore>,
+    ticks: UnboundedSender<Tick>,
+    expected: Mutex<Vec<Kind>>,
+}
+
+/// Progress on its way to the observer.
+enum Tick {
+    Found(u64),
+    Finished(u64),
+}
+
+/// Restores what the request asks for. Objects that exist already are left alone, changed or merged, as its policy says; running it
+/// again after a failure goes on where it ended.
+pub async fn run(
+    request: &RestoreRequest,
+    spool: &Spool,
+    ports: &Ports,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<RestoreOutcome, RestoreError> {
+    let (run, _) = execute(request, spool, ports, progress, cancel, false).await?;
+    let (total_items, restored_items) = progress.snapshot();
+    let (resource_list, _) = run.ledger.take();
+    Ok(RestoreOutcome {
+        resource_list,
+        volume_infos: Vec::new(),
+        operations: std::mem::take(&mut *lock(&run.operations)),
+        findings: run.findings,
+        total_items,
+        restored_items,
+        hooks: HookCounts::default(),
+    })
+}
+
+/// Finds out what [`run`] would do, and changes nothing in the cluster.
+pub async fn dry_run(
+    request: &RestoreRequest,
+    spool: &Spool,
+    ports: &Ports,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<Plan, RestoreError> {
+    let (run, left_out) = execute(request, spool, ports, progress, cancel, true).await?;
+    let (_, items) = run.ledger.take();
+    Ok(Plan { items, left_out, findings: run.findings.list() })
+}
+
+async fn execute(
+    request: &RestoreRequest,
+    spool: &Spool,
+    ports: &Ports,
+    progress: &Progress,
+    cancel: &CancellationToken,
+    dry_run: bool,
+) -> Result<(Run, Vec<LeftOut>), RestoreError> {
+    let (ticks, mut ticked) = mpsc::unbounded_channel();
+    let run = Arc::new(Run::begin(request, spool, ports, ticks, cancel, dry_run).await?);
+    let work = async {
+        let result = Arc::clone(&run).waves().await;
+        (result, run)
+    };
+    tokio::pin!(work);
+    let (result, run) = loop {
+        tokio::select! {
+            biased;
+            Some(tick) = ticked.recv() => tick.tell(progress),
+            ended = &mut work => break ended,
+        }
+    };
+    while let Ok(tick) = ticked.try_recv() {
+        tick.tell(progress);
+    }
+    let left_out = result?;
+    let run = Arc::into_inner(run).ok_or(RestoreError::Cancelled)?;
+    run.verdict(progress)?;
+    Ok((run, left_out))
+}
+
+impl Tick {
+    fn tell(self, progress: &Progress) {
+        match self {
+            Self::Found(items) => progress.found(items),
+            Self::Finished(items) => progress.finished(items),
+        }
+    }
+}
+
+impl Run {
+    async fn begin(
+        request: &RestoreRequest,
+        spool: &Spool,
+        ports: &Ports,
+        ticks: UnboundedSender<Tick>,
+        cancel: &CancellationToken,
+        dry_run: bool,
+    ) -> Result<Self, RestoreError> {
+        let client = Client::new(ports, request.max_in_flight, cancel);
+        let catalog = client.call(|| client.cluster.discover()).await.map_err(RestoreError::Discover)?;
+        let rules = Rules::resolve(request, spool, &catalog)?;
+        let findings = Findings::default();
+        report_broken_groups(&catalog, &findings);
+        if spool.is_empty() {
+            findings
+                .add(Finding::general(Level::Warning, "the backup holds no objects, so nothing is restored"));
+        }
+        let scene = Scene::resolve(catalog, &request.actions).await.map_err(RestoreError::Action)?;
+        Ok(Self {
+            request: request.clone(),
+            spool: spool.clone(),
+            ports: ports.clone(),
+            client,
+            ledger: Ledger::new(spool.len(), dry_run),
+            namespaces: Namespaces::default(),
+            reprovisioned: Reprovisioned::default(),
+            budget: Budget::new(request.memory_budget),
+            is_dry: dry_run,
+            rules,
+            scene: RwLock::new(Arc::new(scene)),
+            findings,
+            operations: Mutex::default(),
+            places: Arc::new(Semaphore::new(request.max_in_flight.max(1) * 2)),
+            ticks,
+            expected: Mutex::default(),
+        })
+    }
+
+    /// CRDs first, with what they serve; then everything else.
+    async fn waves(self: Arc<Self>) -> Result<Vec<LeftOut>, RestoreError> {
+        let mut crds = self.plan(is_crd)?;
+        let mut left_out = std::mem::take(&mut crds.left_out);
+        self.tick(Tick::Found(crds.len() as u64));
+        if self.is_dry {
+            self.imagine_kinds(&crds.entries()).await?;
+        }
+        for wave in crds.waves {
+            self.wave(wave).await;
+        }
+        self.refresh_scene().await?;
+        let rest = self.plan(|resource| !is_crd(resource))?;
+        self.tick(Tick::Found(rest.len() as u64));
+        self.report_left_out(&rest.left_out);
+        left_out.extend(rest.left_out);
+        for wave in rest.waves {
+            if self.is_stopped() {
+                break;
+            }
+            self.wave(wave).await;
+        }
+        Ok(left_out)
+    }
+
+    fn plan(&self, wanted: impl Fn(&GroupResource) -> bool) -> Result<Waves, RestoreError> {
+        let scene = self.scene();
+        Waves::plan(&self.spool, &self.rules, &scene.catalog, &self.request.priorities, wanted)
+            .map_err(RestoreError::Archive)
+    }
+
+    async fn wave(self: &Arc<Self>, wave: Wave) {
+        let mut sections = JoinSet::new();
+        let resource = Arc::new(wave.resource);
+        for section in wave.sections {
+            while sections.len() >= SECTIONS {
+                if let Some(ended) = sections.join_next().await {
+                    pass_on(ended);
+                }
+            }
+            let (run, resource) = (Arc::clone(self), Arc::clone(&resource));
+            sections.spawn(async move { run.section(&resource, section).await });
+        }
+        while let Some(ended) = sections.join_next().await {
+            pass_on(ended);
+        }
+    }
+
+    async fn section(self: Arc<Self>, resource: &GroupResource, section: Section) {
+        if resource.is("", "namespaces") {
+            self.restore_namespaces(&section).await;
+        } else {
+            self.restore_section(resource, &section).await;
+        }
+    }
+
+    async fn restore_section(self: &Arc<Self>, resource: &GroupResource, section: &Section) {
+        let Some(kind) = self.scene().catalog.get(resource).map(Arc::clone) else { return };
+        let found = match &section.namespace {
+            Some(namespace) => self.ensure_namespace(namespace).await,
+            None => Found::Existing,
+        };
+        let rest = match found {
+            Found::Failed(_) => Rest::Unknown,
+            _ => self.meet_existing(&kind, section, &found).await,
+        };
+        let mut crew = self.crew();
+        for entry in section.entries.iter().copied() {
+            if self.is_stopped() {
+                break;
+            }
+            if self.ledger.is_claimed(entry) {
+                self.tick(Tick::Finished(1));
+                continue;
+            }
+            let share = self.budget.take(self.spool.size(entry) * BYTES_PER_BYTE).await;
+            let existing = match rest {
+                Rest::Absent => Existing::Absent,
+                Rest::Unknown => Existing::Unknown,
+            };
+            let run = Arc::clone(self);
+            crew.send(async move {
+                run.restore(entry, existing).await;
+                run.tick(Tick::Finished(1));
+                drop(share);
+            })
+            .await;
+        }
+        crew.finish().await;
+    }
+
+    async fn restore_namespaces(self: &Arc<Self>, section: &Section) {
+        let mut crew = self.crew();
+        for entry in section.entries.iter().copied() {
+            let run = Arc::clone(self);
+            crew.send(async move {
+                run.restore_namespace(entry).await;
+                run.tick(Tick::Finished(1));
+            })
+            .await;
+        }
+        crew.finish().await;
+    }
+
+    /// Tasks for objects, bounded over the whole run.
+    pub(super) fn crew(&self) -> Crew {
+        Crew { places: Arc::clone(&self.places), tasks: JoinSet::new() }
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(super) fn scene(&self) -> Arc<Scene> {
+        Arc::clone(&self.scene.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_scene(&self, scene: Scene) {
+        *self.scene.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(scene);
+    }
+
+    /// Whether the run was cancelled, or has lost the API server.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.client.is_stopped()
+    }
+
+    /// Notes what restored CRDs will serve.
+    pub(super) fn expect_kinds(&self, kinds: Vec<Kind>) {
+        lock(&self.expected).extend(kinds);
+    }
+
+    /// Takes what was noted.
+    pub(super) fn take_expected(&self) -> Vec<Kind> {
+        std::mem::take(&mut *lock(&self.expected))
+    }
+
+    pub(super) fn add_operation(&self, operation: RestoreOperation) {
+        lock(&self.operations).push(operation);
+    }
+
+    pub(super) fn add_finding(
+        &self,
+        level: Level,
+        resource: &GroupResource,
+        namespace: Option<&str>,
+        name: &str,
+        message: String,
+    ) {
+        self.findings.add(Finding::about(level, resource, namespace, name, message));
+    }
+
+    fn tick(&self, tick: Tick) {
+        // The receiver lives as long as the run.
+        let _ = self.ticks.send(tick);
+    }
+
+    /// Kinds that the cluster does not serve: Velero leaves their objects out without a word.
+    fn report_left_out(&self, left_out: &[LeftOut]) {
+        for it in left_out.iter().filter(|it| it.reason == Skip::NotServed) {
+            let place = it.namespace.as_deref().map_or(Place::Cluster, |namespace| {
+                Place::Namespace(self.rules.target_namespace(namespace).to_owned())
+            });
+            let message = format!("{} objects of {} were not restored: {}", it.count, it.resource, it.reason);
+            self.findings.add(Finding {
+                level: Level::Warning,
+                place,
+                resource: Some(it.resource.clone()),
+                name: None,
+                message,
+            });
+        }
+    }
+
+    fn verdict(&self, progress: &Progress) -> Result<(), RestoreError> {
+        if let Some(source) = self.client.lost() {
+            let (total, handled) = progress.snapshot();
+            return Err(RestoreError::ClusterLost { handled, total, source });
+        }
+        if self.is_stopped() { Err(RestoreError::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// A group of tasks that takes its places from the run.
+pub(super) struct Crew {
+    places: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+}
+
+impl Crew {
+    /// Starts a task as soon as there is a place.
+    pub(super) async fn send(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let place: OwnedSemaphorePermit =
+            Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        while let Some(ended) = self.tasks.try_join_next() {
+            pass_on(ended);
+        }
+        self.tasks.spawn(async move {
+            task.await;
+            drop(place);
+        });
+    }
+
+    /// Waits for all of them.
+    pub(super) async fn finish(mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            pass_on(ended);
+        }
+    }
+}
+
+/// A task that panicked must not look like one that ended.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+fn report_broken_groups(catalog: &Catalog, findings: &Findings) {
+    for broken in catalog.broken() {
+        let message = format!(
+            "the kinds of {} can't be read and are not restored: {}",
+            broken.api_version, broken.message
+        );
+        findings.add(Finding::general(Level::Warning, message));
+    }
+}
+
+pub(super) fn is_crd(resource: &GroupResource) -> bool {
+    resource.is("apiextensions.k8s.io", "customresourcedefinitions")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
