@@ -57,16 +57,6 @@ impl S3Store {
             error,
         )
     }
-
-    /// Algorithm and key for reading what was encrypted with a customer's key.
-    fn customer_key(&self) -> (Option<String>, Option<String>) {
-        match &self.settings.encryption {
-            Encryption::Customer(key) => {
-                (Some(customer_key::ALGORITHM.to_owned()), Some(key.expose().to_owned()))
-            }
-            _ => (None, None),
-        }
-    }
 }
 
 #[async_trait]
@@ -89,15 +79,16 @@ impl ObjectStore for S3Store {
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
         key::check(key)?;
-        let (algorithm, customer_key) = self.customer_key();
+        let customer = self.settings.encryption.customer_key();
         let head = self
             .clients
             .quick
             .head_object()
             .bucket(&self.settings.bucket)
             .key(key)
-            .set_sse_customer_algorithm(algorithm)
-            .set_sse_customer_key(customer_key)
+            .set_sse_customer_algorithm(customer.algorithm)
+            .set_sse_customer_key(customer.key)
+            .set_sse_customer_key_md5(customer.digest)
             .send()
             .await
             .map_err(|error| self.failed(format!("look at {key}"), &error))?;

@@ -79,6 +79,31 @@ pub async fn check(server: &Server) {
     profiles_are_obeyed(server).await;
 }
 
+/// Judges encryption at rest: with the server's key, with a key of its key service, and with a customer's key. The
+/// server needs TLS, because it takes no customer's key without, and a key service with the key `kms_key`.
+///
+/// # Panics
+/// When something is not as it should be.
+pub async fn check_encryption(server: &Server, kms_key: &str) {
+    for settings in [[("serverSideEncryption", "AES256")], [("kmsKeyId", kms_key)]] {
+        let store = server.open(&settings).await;
+        for size in [3, 17_000_000] {
+            put(&*store, "area/encrypted", pattern(size)).await;
+            assert!(content(&*store, "area/encrypted").await == pattern(size), "{settings:?} {size}");
+        }
+        store.delete("area/encrypted").await.expect("delete");
+    }
+    let mut location = server.location(&[("customerKeyEncryptionSecret", "a-secret/key")]);
+    location.customer_key = Some(Bytes::from_static(&[b'k'; 32]));
+    let store = open(&location).await.expect("open");
+    super::check(&*store).await;
+    put(&*store, "area/mine", "content").await;
+    let others =
+        server.open(&[]).await.get("area/mine", None).await.expect_err("it can't be read without the key");
+    assert!(!others.is_not_found(), "{others}");
+    store.delete("area/mine").await.expect("delete");
+}
+
 async fn unfinished_uploads_are_aborted(server: &Server) {
     let store = S3Store::open(&server.location(&[]), &server.bucket).await.expect("open");
     let broken = stream::iter([Ok(pattern(20_000_000)), Err(std::io::Error::other("broken"))]);

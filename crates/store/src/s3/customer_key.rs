@@ -5,18 +5,28 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
 
 use crate::error::Result;
 use crate::location::misconfigured;
-
-/// The only algorithm there is for customers' keys.
-pub(super) const ALGORITHM: &str = "AES256";
 
 const LENGTH: usize = 32;
 
 /// A customer's key, in the form in which requests carry it.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct CustomerKey(String);
+pub(super) struct CustomerKey {
+    key: String,
+    digest: String,
+}
+
+/// What requests carry; nothing when the objects are not encrypted with a customer's key.
+#[derive(Default)]
+pub(super) struct CustomerKeyHeaders {
+    pub(super) algorithm: Option<String>,
+    pub(super) key: Option<String>,
+    /// MD5 of the key, by which the server sees that the key came over intact.
+    pub(super) digest: Option<String>,
+}
 
 impl fmt::Debug for CustomerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,12 +61,16 @@ impl CustomerKey {
     }
 
     fn encode(key: &[u8]) -> Self {
-        Self(STANDARD.encode(key))
+        Self { key: STANDARD.encode(key), digest: STANDARD.encode(Md5::digest(key)) }
     }
 
-    /// Base64, as the requests' header has it.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
+    /// The three headers that every request on an object carries.
+    pub(super) fn headers(&self) -> CustomerKeyHeaders {
+        CustomerKeyHeaders {
+            algorithm: Some("AES256".to_owned()),
+            key: Some(self.key.clone()),
+            digest: Some(self.digest.clone()),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ async fn open(
     range: Option<&Range<u64>>,
     version: Option<String>,
 ) -> Result<Opened> {
-    let (algorithm, customer_key) = store.customer_key();
+    let customer = store.settings.encryption.customer_key();
     let reply = store
         .clients
         .bulk
@@ -66,8 +66,9 @@ async fn open(
         .key(key)
         .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end - 1)))
         .set_if_match(version)
-        .set_sse_customer_algorithm(algorithm)
-        .set_sse_customer_key(customer_key)
+        .set_sse_customer_algorithm(customer.algorithm)
+        .set_sse_customer_key(customer.key)
+        .set_sse_customer_key_md5(customer.digest)
         .send()
         .await
         .map_err(|error| store.failed(format!("read {key}"), &error))?;

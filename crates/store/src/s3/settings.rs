@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use super::customer_key::CustomerKey;
+use super::customer_key::{CustomerKey, CustomerKeyHeaders};
 use crate::error::Result;
 use crate::location::{Credentials, LocationConfig, check_keys, misconfigured};
 
@@ -66,6 +66,15 @@ pub(super) enum Encryption {
     Kms(String),
     /// The server with our key, which it forgets after each request.
     Customer(CustomerKey),
+}
+
+impl Encryption {
+    pub(super) fn customer_key(&self) -> CustomerKeyHeaders {
+        match self {
+            Self::Customer(key) => key.headers(),
+            _ => CustomerKeyHeaders::default(),
+        }
+    }
 }
 
 /// A checksum that is sent along with every upload.

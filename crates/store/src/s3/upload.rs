@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::S3Store;
-use super::customer_key;
 use super::settings::{Checksum, Encryption};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::{Body, PutOptions};
@@ -43,7 +42,8 @@ impl Upload<'_> {
 
     async fn put(&self, content: Bytes) -> Result<()> {
         let settings = &self.store.settings;
-        let sse = Sse::of(&settings.encryption);
+        let (algorithm, kms_key) = server_side(&settings.encryption);
+        let customer = settings.encryption.customer_key();
         self.client()
             .put_object()
             .bucket(&settings.bucket)
@@ -54,10 +54,11 @@ impl Upload<'_> {
             .set_if_none_match(self.if_none_match())
             .set_tagging(settings.tagging.clone())
             .set_checksum_algorithm(settings.checksum.map(Into::into))
-            .set_server_side_encryption(sse.algorithm)
-            .set_ssekms_key_id(sse.kms_key)
-            .set_sse_customer_algorithm(sse.customer_algorithm)
-            .set_sse_customer_key(sse.customer_key)
+            .set_server_side_encryption(algorithm)
+            .set_ssekms_key_id(kms_key)
+            .set_sse_customer_algorithm(customer.algorithm)
+            .set_sse_customer_key(customer.key)
+            .set_sse_customer_key_md5(customer.digest)
             .send()
             .await
             .map(drop)
@@ -92,7 +93,7 @@ impl Upload<'_> {
                 .with_detail(format!("an upload of unknown size has at most {} bytes", PART * MAX_PARTS)));
         }
         let settings = &self.store.settings;
-        let sse = Sse::of(&settings.encryption);
+        let customer = settings.encryption.customer_key();
         let number = number as i32;
         let done = self
             .client()
@@ -104,8 +105,9 @@ impl Upload<'_> {
             .content_length(content.len() as i64)
             .body(ByteStream::from(content))
             .set_checksum_algorithm(settings.checksum.map(Into::into))
-            .set_sse_customer_algorithm(sse.customer_algorithm)
-            .set_sse_customer_key(sse.customer_key)
+            .set_sse_customer_algorithm(customer.algorithm)
+            .set_sse_customer_key(customer.key)
+            .set_sse_customer_key_md5(customer.digest)
             .send()
             .await
             .map_err(|error| self.store.failed(self.action(), &error))?;
@@ -121,7 +123,7 @@ impl Upload<'_> {
 
     async fn complete(&self, id: &str, parts: Vec<CompletedPart>) -> Result<()> {
         let settings = &self.store.settings;
-        let sse = Sse::of(&settings.encryption);
+        let customer = settings.encryption.customer_key();
         self.client()
             .complete_multipart_upload()
             .bucket(&settings.bucket)
@@ -129,8 +131,9 @@ impl Upload<'_> {
             .upload_id(id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .set_if_none_match(self.if_none_match())
-            .set_sse_customer_algorithm(sse.customer_algorithm)
-            .set_sse_customer_key(sse.customer_key)
+            .set_sse_customer_algorithm(customer.algorithm)
+            .set_sse_customer_key(customer.key)
+            .set_sse_customer_key_md5(customer.digest)
             .send()
             .await
             .map(drop)
@@ -170,7 +173,8 @@ struct Unfinished {
 impl Unfinished {
     async fn begin(upload: &Upload<'_>) -> Result<Self> {
         let settings = &upload.store.settings;
-        let sse = Sse::of(&settings.encryption);
+        let (algorithm, kms_key) = server_side(&settings.encryption);
+        let customer = settings.encryption.customer_key();
         let client = upload.store.clients.quick.clone();
         let begun = client
             .create_multipart_upload()
@@ -179,10 +183,11 @@ impl Unfinished {
             .set_content_type(upload.options.content_type.clone())
             .set_tagging(settings.tagging.clone())
             .set_checksum_algorithm(settings.checksum.map(Into::into))
-            .set_server_side_encryption(sse.algorithm)
-            .set_ssekms_key_id(sse.kms_key)
-            .set_sse_customer_algorithm(sse.customer_algorithm)
-            .set_sse_customer_key(sse.customer_key)
+            .set_server_side_encryption(algorithm)
+            .set_ssekms_key_id(kms_key)
+            .set_sse_customer_algorithm(customer.algorithm)
+            .set_sse_customer_key(customer.key)
+            .set_sse_customer_key_md5(customer.digest)
             .send()
             .await
             .map_err(|error| upload.store.failed(upload.action(), &error))?;
@@ -263,31 +268,12 @@ fn part_size(promised: Option<u64>) -> u64 {
     PART.max(needed.next_multiple_of(1 << 20))
 }
 
-/// Encryption as requests spell it.
-#[derive(Default)]
-struct Sse {
-    algorithm: Option<ServerSideEncryption>,
-    kms_key: Option<String>,
-    customer_algorithm: Option<String>,
-    customer_key: Option<String>,
-}
-
-impl Sse {
-    fn of(encryption: &Encryption) -> Self {
-        match encryption {
-            Encryption::BucketDefault => Self::default(),
-            Encryption::Server(name) => Self { algorithm: Some(name.as_str().into()), ..Self::default() },
-            Encryption::Kms(key) => Self {
-                algorithm: Some(ServerSideEncryption::AwsKms),
-                kms_key: Some(key.clone()),
-                ..Self::default()
-            },
-            Encryption::Customer(key) => Self {
-                customer_algorithm: Some(customer_key::ALGORITHM.to_owned()),
-                customer_key: Some(key.expose().to_owned()),
-                ..Self::default()
-            },
-        }
+/// Encryption by the server's keys, as requests spell it.
+fn server_side(encryption: &Encryption) -> (Option<ServerSideEncryption>, Option<String>) {
+    match encryption {
+        Encryption::BucketDefault | Encryption::Customer(_) => (None, None),
+        Encryption::Server(name) => (Some(name.as_str().into()), None),
+        Encryption::Kms(key) => (Some(ServerSideEncryption::AwsKms), Some(key.clone())),
     }
 }
 
