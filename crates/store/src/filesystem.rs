@@ -36,8 +36,10 @@ use crate::range::{self, Pieces};
 /// The directory under the root that holds unfinished puts. It is there only while there are any.
 pub const RESERVED: &str = ".bowline-tmp";
 
-/// The longest that one read, write, sync or look-up may take; a mounted network directory can hang.
+/// The longest that one read, write or look-up may take; a mounted network directory can hang.
 const STEP: Duration = Duration::from_mins(1);
+/// The longest that a finished file may take to reach the disk: all of it may still be in memory.
+const SYNC: Duration = Duration::from_mins(10);
 const PIECE: usize = 1 << 20;
 
 /// Objects as files below a directory.
@@ -177,20 +179,21 @@ impl ObjectStore for FilesystemStore {
 }
 
 impl FilesystemStore {
+    /// Writes a body and waits until it is on the disk.
     async fn write(&self, key: &str, file: tokio::fs::File, body: Body) -> Result<()> {
-        let action = || format!("put {key}");
-        let step = async |work: &mut (dyn Future<Output = std::io::Result<()>> + Send + Unpin)| {
-            within(STEP, action, async { work.await.map_err(|cause| io_error(&cause, action())) }).await
-        };
         let mut file = BufWriter::with_capacity(PIECE, file);
         let mut pieces = Pieces::new(key, body);
         while let Some(piece) = pieces.next().await? {
-            step(&mut Box::pin(file.write_all(&piece))).await?;
+            step(STEP, key, file.write_all(&piece)).await?;
         }
-        step(&mut Box::pin(file.flush())).await?;
-        let file = file.into_inner();
-        step(&mut Box::pin(file.sync_all())).await
+        step(STEP, key, file.flush()).await?;
+        step(SYNC, key, file.get_ref().sync_all()).await
     }
+}
+
+async fn step(limit: Duration, key: &str, work: impl Future<Output = std::io::Result<()>>) -> Result<()> {
+    let action = || format!("put {key}");
+    within(limit, action, async { work.await.map_err(|cause| io_error(&cause, action())) }).await
 }
 
 fn read(file: tokio::fs::File, range: Range<u64>, action: String) -> BoxStream<'static, Result<Bytes>> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use proptest::prelude::*;
 
 use super::*;
 use crate::ext::ObjectStoreExt;
@@ -133,4 +134,34 @@ async fn puts_and_deletes_in_one_directory_do_not_disturb_each_other() {
     });
     stream::iter(rounds).buffer_unordered(8).try_for_each(async |()| Ok(())).await.unwrap();
     assert!(keys(&store).await.is_empty());
+}
+
+/// Keys of few letters, so that many share directories and prefixes, and none is the directory of another.
+fn tree() -> impl Strategy<Value = Vec<String>> {
+    let segments = proptest::collection::vec("[ab.-]{0,2}[a0]", 1..4);
+    proptest::collection::btree_set(segments, 0..40)
+        .prop_map(|keys| keys.into_iter().map(|segments| format!("{}~", segments.join("/"))).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #[test]
+    fn listings_are_those_of_a_sorted_map(tree in tree(), prefix in "([ab.-]{0,2}[a0]/)?[ab]?") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let (files, map) = (store(directory.path()).await, crate::MemoryStore::new());
+            for key in &tree {
+                put(&files, key).await.unwrap();
+                map.put(key, "new".into(), PutOptions::default()).await.unwrap();
+            }
+            let all = |meta: ObjectMeta| meta.key;
+            let listed: Vec<_> = files.list(&prefix).map_ok(all).try_collect().await.unwrap();
+            let expected: Vec<_> = map.list(&prefix).map_ok(all).try_collect().await.unwrap();
+            prop_assert_eq!(listed, expected);
+            let listed = files.common_prefixes(&prefix).await.unwrap();
+            prop_assert_eq!(listed, map.common_prefixes(&prefix).await.unwrap());
+            Ok(())
+        })?;
+    }
 }
