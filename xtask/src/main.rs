@@ -1,6 +1,7 @@
 //! `cargo run -p xtask -- COMMAND`: generates what is derived from the code, and verifies what the compiler can't.
 //!
-//! `gen [crds]` writes generated files, `verify` finds stale ones and breaches of the rules of CONTRIBUTING.md.
+//! `gen [crds]` writes generated files, `gen merge-keys FILE` the table that needs an OpenAPI document;
+//! `verify` finds stale ones and breaches of the rules of CONTRIBUTING.md.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod generate;
+mod merge_keys;
 mod tree;
 mod verify;
 
-const USAGE: &str = "usage: cargo run -p xtask -- gen [crds] | verify";
+const USAGE: &str = "usage: cargo run -p xtask -- gen [crds | merge-keys FILE] | verify";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["gen"] | ["gen", "crds"] => generate::write(&root()),
+        ["gen", "merge-keys", document] => merge_keys::write(&root(), Path::new(document)),
         ["verify"] => verify::run(&root(), &mut std::io::stdout().lock()),
         _ => bail!("{USAGE}"),
     }
