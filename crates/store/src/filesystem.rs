@@ -11,6 +11,7 @@ mod temporary;
 mod tests;
 mod walk;
 
+use std::io::{Seek, SeekFrom};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -19,10 +20,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use self::temporary::Temporary;
 use crate::deadline::within;
@@ -142,10 +143,17 @@ impl ObjectStore for FilesystemStore {
     }
 
     async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Object> {
-        let (file, meta) = self.open_object(key).await?;
+        let (mut file, meta) = self.open_object(key).await?;
         let range = range::resolve(key, range, meta.size)?;
-        let body = read(tokio::fs::File::from_std(file), range.clone(), format!("read {key}"));
-        Ok(Object { meta, range, body })
+        let action = format!("read {key}");
+        // This only sets a number, so it needs no other thread.
+        file.seek(SeekFrom::Start(range.start)).map_err(|cause| io_error(&cause, action.clone()))?;
+        let file = tokio::fs::File::from_std(file);
+        let reading = Reading { file, left: range.end - range.start, action };
+        let body = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next().await?.map(|piece| (piece, reading)))
+        });
+        Ok(Object { meta, range, body: body.boxed() })
     }
 
     async fn head(&self, key: &str) -> Result<ObjectMeta> {
@@ -196,36 +204,31 @@ async fn step(limit: Duration, key: &str, work: impl Future<Output = std::io::Re
     within(limit, action, async { work.await.map_err(|cause| io_error(&cause, action())) }).await
 }
 
-fn read(file: tokio::fs::File, range: Range<u64>, action: String) -> BoxStream<'static, Result<Bytes>> {
-    let state = (file, range.start, range.end, false);
-    stream::try_unfold(state, move |(mut file, at, end, placed)| {
-        let action = action.clone();
-        async move {
-            if at == end {
-                return Ok(None);
-            }
-            let name = action.clone();
-            let piece = within(STEP, || name, async {
-                let read = async {
-                    if !placed {
-                        file.seek(std::io::SeekFrom::Start(at)).await?;
-                    }
-                    let wanted = PIECE.min((end - at) as usize);
-                    let mut piece = BytesMut::with_capacity(wanted);
-                    (&mut file).take(wanted as u64).read_buf(&mut piece).await?;
-                    Ok(piece.freeze())
-                };
-                read.await.map_err(|cause: std::io::Error| io_error(&cause, action.clone()))
-            })
-            .await?;
-            if piece.is_empty() {
-                return Err(Error::new(ErrorKind::Corrupt, action).with_detail("it ended early"));
-            }
-            let at = at + piece.len() as u64;
-            Ok(Some((piece, (file, at, end, true))))
+/// The part of a file that is still to be read.
+struct Reading {
+    file: tokio::fs::File,
+    left: u64,
+    action: String,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.left == 0 {
+            return Ok(None);
         }
-    })
-    .boxed()
+        let wanted = self.left.min(PIECE as u64);
+        let mut piece = BytesMut::with_capacity(wanted as usize);
+        let (file, action) = (&mut self.file, || self.action.clone());
+        within(STEP, action, async {
+            file.take(wanted).read_buf(&mut piece).await.map_err(|cause| io_error(&cause, action()))
+        })
+        .await?;
+        if piece.is_empty() {
+            return Err(Error::new(ErrorKind::Corrupt, action()).with_detail("it ended early"));
+        }
+        self.left -= piece.len() as u64;
+        Ok(Some(piece.freeze()))
+    }
 }
 
 fn check(key: &str) -> Result<()> {

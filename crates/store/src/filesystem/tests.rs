@@ -144,7 +144,7 @@ fn tree() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
     fn listings_are_those_of_a_sorted_map(tree in tree(), prefix in "([ab.-]{0,2}[a0]/)?[ab]?") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
