@@ -1,5 +1,6 @@
 //! Contents: encrypted, deduplicated chunks of at most some megabytes, found through the index and kept in packs.
 
+mod ranges;
 mod segments;
 mod writer;
 
@@ -19,6 +20,7 @@ use crate::index::{IndexEntry, IndexFile, IndexSet, legacy};
 use crate::seal::Sealer;
 use crate::{Error, Result, pack};
 
+pub(crate) use ranges::{Located, RangeRead, coalesce};
 use segments::SegmentCache;
 pub use writer::{ContentWriter, WriteOptions};
 
@@ -167,6 +169,11 @@ impl ContentStore {
         }
         drop(reading);
         Ok(IndexSet::new(files, watermark))
+    }
+
+    /// One index out of several blobs, for their compaction.
+    pub(crate) async fn index_of(&self, blobs: Vec<&BlobMetadata>) -> Result<IndexSet> {
+        self.load(blobs, None).await
     }
 
     async fn index_payload(&self, id: String) -> Result<(String, Vec<u8>)> {

@@ -18,6 +18,7 @@ mod ecc;
 mod error;
 pub mod format;
 pub mod index;
+pub mod maintenance;
 pub mod manifest;
 pub mod object;
 mod pack;
@@ -32,6 +33,7 @@ mod testdata;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+pub mod verify;
 mod writer;
 mod xattrs;
 

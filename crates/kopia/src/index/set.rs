@@ -58,7 +58,7 @@ impl IndexSet {
     }
 
     /// All contents in order, deleted ones too, each once.
-    pub fn iter(&self) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + 'static> {
+    pub fn iter(&self) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
         let watermark = self.watermark;
         let merge = Merge::new(self.files.iter().map(|(_, file)| file), &[])?;
         Ok(merge.filter(move |entry| !entry.as_ref().is_ok_and(|entry| entry.is_dropped(watermark))))
@@ -68,7 +68,7 @@ impl IndexSet {
     pub fn iter_prefix(
         &self,
         prefix: Prefix,
-    ) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + 'static> {
+    ) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
         let watermark = self.watermark;
         let merge = Merge::new(self.files.iter().map(|(_, file)| file), &[prefix.letter()])?;
         Ok(merge

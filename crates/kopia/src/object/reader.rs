@@ -58,6 +58,11 @@ impl IndirectStream {
         Ok(json)
     }
 
+    /// The objects that a list of pieces names.
+    pub(crate) fn objects(id: ObjectId, json: &[u8]) -> Result<Vec<ObjectId>> {
+        Ok(Self::from_json(id, json)?.entries.into_iter().map(|entry| entry.object).collect())
+    }
+
     fn from_json(id: ObjectId, json: &[u8]) -> Result<Self> {
         let damaged = |reason: String| Error::damaged(format!("object {id}"), reason);
         let list: Self =
@@ -159,6 +164,11 @@ impl<'a> ObjectReader<'a> {
             out.extend_from_slice(&data[from..to]);
         }
         Ok(out.freeze())
+    }
+
+    /// The whole object, which is a list of pieces.
+    pub(crate) async fn read_list(&self) -> Result<Bytes> {
+        self.read_all(MAX_LIST).await
     }
 
     /// The whole object.

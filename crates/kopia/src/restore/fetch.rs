@@ -10,6 +10,7 @@ use tracing::debug;
 use super::plan::{Read, Wanted};
 use super::target::{Restoring, Target, write_at};
 use crate::content::{ContentStore, blocking};
+use crate::content_id::ContentId;
 use crate::error::BlobContext;
 use crate::object::Piece;
 use crate::{Error, Result, compression};
@@ -19,39 +20,31 @@ pub(super) async fn carry_out(contents: &Arc<ContentStore>, target: &Arc<Target>
     if target.options.cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    let Read { pack, range, wanted } = read;
-    match contents.store().get(&pack, Some(range.clone())).await.blob("read", &pack) {
+    match contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack) {
         Ok(bytes) => {
             let (contents, target) = (contents.clone(), target.clone());
             blocking(move || {
-                write_all(&contents, &target, &bytes, range.start, &wanted);
+                write_all(&contents, &target, &bytes, &read);
                 Ok(())
             })
             .await
         }
         Err(error) if error.is_retryable() => Err(error),
         Err(error) => {
-            debug!(pack = &*pack, error = %error, "read contents one by one");
-            one_by_one(contents, target, wanted).await
+            debug!(pack = &*read.pack, error = %error, "read contents one by one");
+            one_by_one(contents, target, read.items).await
         }
     }
 }
 
-fn write_all(contents: &ContentStore, target: &Target, bytes: &Bytes, base: u64, wanted: &[Wanted]) {
-    let mut last: Option<(usize, Vec<u8>)> = None;
-    for (index, want) in wanted.iter().enumerate() {
-        let same = last.as_ref().is_some_and(|(previous, _)| wanted[*previous].entry.id == want.entry.id);
-        if !same {
-            let range = want.entry.range();
-            let stored = bytes.slice((range.start - base) as usize..(range.end - base) as usize);
-            match contents.decode(&want.entry, stored.into()).and_then(|data| uncompressed(&want.piece, data))
-            {
-                Ok(data) => last = Some((index, data)),
-                Err(error) => {
-                    last = None;
-                    target.piece_failed(&want.file, &error);
-                }
-            }
+fn write_all(contents: &ContentStore, target: &Target, bytes: &Bytes, read: &Read) {
+    // Neighbours are often the same content, for files that are equal.
+    let mut last: Option<(ContentId, Vec<u8>)> = None;
+    for want in &read.items {
+        if last.as_ref().is_none_or(|(id, _)| *id != want.entry.id) {
+            let stored = bytes[read.slice(&want.entry)].to_vec();
+            let data = contents.decode(&want.entry, stored).and_then(|data| uncompressed(&want.piece, data));
+            last = data.map_err(|error| target.piece_failed(&want.file, &error)).ok().map(|data| (want.entry.id, data));
         }
         match &last {
             Some((_, data)) => write_piece(target, want, data),
