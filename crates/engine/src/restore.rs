@@ -12,6 +12,7 @@ mod crd;
 mod existing;
 mod fields;
 mod filter;
+mod hook;
 mod item;
 mod ledger;
 mod managed_fields;

@@ -12,6 +12,7 @@ mod cluster_role_bindings;
 mod config;
 mod crd_preserve_fields;
 mod dataupload;
+mod init_restore_hook;
 mod job;
 mod pod;
 mod pvc;
@@ -54,6 +55,7 @@ pub async fn builtin(
         Arc::new(cluster_role_bindings::ACTION) as Arc<dyn RestoreAction>,
         Arc::new(crd_preserve_fields::ACTION),
         Arc::new(dataupload::ACTION),
+        Arc::new(init_restore_hook::ACTION),
         Arc::new(job::ACTION),
         Arc::new(pod::ACTION),
         Arc::new(pvc::PersistentVolumeClaim::new(nodes)),

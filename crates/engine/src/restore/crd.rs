@@ -94,6 +94,9 @@ impl Run {
         if super::run::is_crd(&prepared.resource) {
             self.establish(prepared, created).await;
         }
+        if prepared.resource.is("", "pods") {
+            self.announce_hooks(prepared, created);
+        }
     }
 
     async fn establish(&self, prepared: &Prepared, created: &Object) {

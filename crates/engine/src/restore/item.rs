@@ -303,7 +303,16 @@ impl Run {
         if id.resource.is("", "persistentvolumeclaims") {
             volume::unbind(item.tree_mut().map_err(|error| chain(&error))?, &self.reprovisioned);
         }
-        Ok(())
+        let Some(modifiers) = self.request.modifiers.as_ref().filter(|it| it.concern(&id.resource)) else {
+            return Ok(());
+        };
+        let outcome = modifiers.apply(item.tree_mut().map_err(|error| chain(&error))?, &id.resource);
+        let problems: Vec<String> = outcome.errors.iter().map(|error| chain(error)).collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("error modifying {}/{}: {}", id.resource, id.name, problems.join("; ")))
+        }
     }
 
     /// Finds the kind in which the object is created: an action may have changed it.

@@ -13,6 +13,7 @@ use super::version::VersionPriorities;
 use crate::action::RestoreAction;
 use crate::backup::HookCounts;
 use crate::finding::Findings;
+use crate::modify::Modifiers;
 use crate::port::ClusterError;
 
 /// A restore to run.
@@ -35,6 +36,8 @@ pub struct RestoreRequest {
     pub terminating_timeout: Duration,
     /// Bytes that objects in flight may hold together.
     pub memory_budget: usize,
+    /// The rules of the resource modifier ConfigMap; of the server-wide one where the restore names none.
+    pub modifiers: Option<Arc<Modifiers>>,
     /// With EnableAPIGroupVersions: the user's order of versions by kind, possibly empty. `None` without that feature.
     pub version_priorities: Option<VersionPriorities>,
     /// Most writes in flight; the pace follows the server's back-pressure below it.
@@ -53,6 +56,7 @@ impl Default for RestoreRequest {
             resource_timeout: Duration::from_mins(10),
             terminating_timeout: Duration::from_mins(10),
             memory_budget: 32 << 20,
+            modifiers: None,
             version_priorities: None,
             max_in_flight: 32,
         }

@@ -11,6 +11,7 @@ use super::filter::ResourceLists;
 use super::{RestoreError, RestoreRequest};
 use crate::archive::spool::Spool;
 use crate::catalog::{Catalog, GroupResource};
+use crate::hook::restore::RestoreHookRules;
 use crate::select::label::Selector;
 use crate::select::namespace::{NamespaceLists, Namespaces};
 
@@ -40,6 +41,7 @@ pub(super) struct Rules {
     status: Option<ResourceLists>,
     pub(super) labels: [(&'static str, String); 2],
     pub(super) volumes: BTreeMap<String, BackupVolumeInfo>,
+    pub(super) hooks: RestoreHookRules,
 }
 
 impl Rules {
@@ -67,6 +69,9 @@ impl Rules {
                 Selector::from_spec(selector).map_err(|error| problems.push(error.to_string())).ok()
             })
             .collect();
+        let hooks = RestoreHookRules::resolve(&spec.hooks)
+            .map_err(|errors| problems.extend(errors))
+            .unwrap_or_default();
         if !problems.is_empty() {
             return Err(RestoreError::Invalid(problems));
         }
@@ -85,7 +90,7 @@ impl Rules {
         ];
         let volumes = request.volume_infos.iter().map(|info| (info.pv_name.clone(), info.clone())).collect();
         let restore = Arc::clone(&request.restore);
-        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes })
+        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes, hooks })
     }
 
     /// The namespace that objects of a backed-up namespace go to.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::existing::Rest;
+use super::hook::{self, HookCounter, HookSender};
 use super::ledger::Ledger;
 use super::namespace::{Found, Namespaces};
 use super::place::Existing;
@@ -22,7 +23,6 @@ use super::volume::Reprovisioned;
 use super::wave::{Section, Wave, Waves};
 use super::{RestoreError, RestoreOutcome, RestoreRequest};
 use crate::archive::spool::Spool;
-use crate::backup::HookCounts;
 use crate::budget::Budget;
 use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::finding::{Finding, Findings, Level, Place};
@@ -52,6 +52,8 @@ pub(super) struct Run {
     places: Arc<Semaphore>,
     ticks: UnboundedSender<Tick>,
     expected: Mutex<Vec<Kind>>,
+    pub(super) pods_with_hooks: HookSender,
+    pub(super) hook_counter: HookCounter,
 }
 
 /// Progress on its way to the observer.
@@ -79,7 +81,7 @@ pub async fn run(
         findings: run.findings,
         total_items,
         restored_items,
-        hooks: HookCounts::default(),
+        hooks: run.hook_counter.counts(),
     })
 }
 
@@ -105,9 +107,17 @@ async fn execute(
     dry_run: bool,
 ) -> Result<(Run, Vec<LeftOut>), RestoreError> {
     let (ticks, mut ticked) = mpsc::unbounded_channel();
-    let run = Arc::new(Run::begin(request, spool, ports, ticks, cancel, dry_run).await?);
+    let (pods_with_hooks, pods) = mpsc::unbounded_channel();
+    let run = Run::begin(request, spool, ports, (ticks, pods_with_hooks), cancel, dry_run).await?;
+    let run = Arc::new(run);
     let work = async {
-        let result = Arc::clone(&run).waves().await;
+        let waves = async {
+            let result = Arc::clone(&run).waves().await;
+            // The last pod has been announced; only fails when nobody runs hooks any more.
+            let _ = run.pods_with_hooks.send(None);
+            result
+        };
+        let (result, ()) = tokio::join!(waves, hook::run_all(Arc::clone(&run), pods));
         (result, run)
     };
     tokio::pin!(work);
@@ -141,7 +151,7 @@ impl Run {
         request: &RestoreRequest,
         spool: &Spool,
         ports: &Ports,
-        ticks: UnboundedSender<Tick>,
+        (ticks, pods_with_hooks): (UnboundedSender<Tick>, HookSender),
         cancel: &CancellationToken,
         dry_run: bool,
     ) -> Result<Self, RestoreError> {
@@ -172,6 +182,8 @@ impl Run {
             places: Arc::new(Semaphore::new(request.max_in_flight.max(1) * 2)),
             ticks,
             expected: Mutex::default(),
+            pods_with_hooks,
+            hook_counter: HookCounter::default(),
         })
     }
 
@@ -247,7 +259,7 @@ impl Run {
                 break;
             }
             if self.ledger.is_claimed(entry) {
-                self.tick(Tick::Finished(1));
+                self.finished_one();
                 continue;
             }
             let share = self.budget.take(self.spool.size(entry) * BYTES_PER_BYTE).await;
@@ -258,7 +270,7 @@ impl Run {
             let run = Arc::clone(self);
             crew.send(async move {
                 run.restore(entry, existing).await;
-                run.tick(Tick::Finished(1));
+                run.finished_one();
                 drop(share);
             })
             .await;
@@ -272,7 +284,7 @@ impl Run {
             let run = Arc::clone(self);
             crew.send(async move {
                 run.restore_namespace(entry).await;
-                run.tick(Tick::Finished(1));
+                run.finished_one();
             })
             .await;
         }
@@ -324,6 +336,13 @@ impl Run {
         message: String,
     ) {
         self.findings.add(Finding::about(level, resource, namespace, name, message));
+    }
+
+    /// Counts an object as dealt with. What a stop interrupted is not.
+    fn finished_one(&self) {
+        if !self.is_stopped() {
+            self.tick(Tick::Finished(1));
+        }
     }
 
     fn tick(&self, tick: Tick) {

@@ -1,5 +1,11 @@
 //! Restores into a memory cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod content;
+mod dry_run;
+mod existing;
+mod faults;
 mod golden;
 mod harness;
+mod hooks;
+mod selection;

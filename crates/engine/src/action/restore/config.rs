@@ -31,7 +31,10 @@ pub(super) async fn read(
         // No such namespace.
         Err(ClusterError::NotFound { .. }) => return Ok(BTreeMap::new()),
         Err(source) => {
-            return Err(ActionError::Cluster { attempt: format!("list the ConfigMaps for {action}"), source });
+            return Err(ActionError::Cluster {
+                attempt: format!("list the ConfigMaps for {action}"),
+                source,
+            });
         }
     };
     match found.as_slice() {

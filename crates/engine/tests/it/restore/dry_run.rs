@@ -1,0 +1,81 @@
+//! Plans: what would happen, with nothing changed.
+
+use std::sync::Arc;
+
+use bowline_api::restore::PolicyType;
+use bowline_engine::restore::{Plan, Skip};
+use bowline_testing::MemoryCluster;
+use bowline_testing::object::{config_map, object, with};
+use serde_json::json;
+
+use super::harness::{plan, restore_with, spool_of};
+
+fn steps(plan: &Plan) -> Vec<String> {
+    let mut steps: Vec<_> =
+        plan.items.iter().map(|item| format!("{} {}: {}", item.kind, item.key, item.step)).collect();
+    steps.sort();
+    steps
+}
+
+#[tokio::test]
+async fn a_plan_says_what_happens_to_each_object_and_changes_nothing() {
+    let different = with(config_map("shop", "differs"), "/data/key", "live");
+    let cluster = Arc::new(MemoryCluster::with([different, config_map("shop", "equal")]));
+    let before = cluster.keys();
+    let done = with(object("v1", "Pod", "shop", "done"), "/status/phase", "Succeeded");
+    let spool = spool_of(&[
+        ("configmaps", config_map("shop", "differs")),
+        ("configmaps", config_map("shop", "equal")),
+        ("configmaps", config_map("shop", "new")),
+        ("configmaps", config_map("fresh", "new")),
+        ("pods", done),
+        ("events", object("v1", "Event", "shop", "e")),
+    ])
+    .await;
+    let none = plan(&cluster, &spool, restore_with(|_| ())).await;
+    assert_eq!(
+        steps(&none),
+        [
+            "v1/ConfigMap fresh/new: create",
+            "v1/ConfigMap shop/differs: skip: it exists and differs from the backup, and the policy is to leave it alone",
+            "v1/ConfigMap shop/equal: skip: it exists and is as in the backup",
+            "v1/ConfigMap shop/new: create",
+            "v1/Namespace fresh: create",
+            "v1/Pod shop/done: skip: it has run to its end",
+        ]
+    );
+    assert_eq!((none.left_out[0].count, &none.left_out[0].reason), (1, &Skip::ResourceExcluded));
+    let update =
+        plan(&cluster, &spool, restore_with(|spec| spec.existing_resource_policy = Some(PolicyType::Update)))
+            .await;
+    assert!(steps(&update).contains(&"v1/ConfigMap shop/differs: update".to_owned()));
+    assert_eq!(cluster.keys(), before);
+    let writes = ["create", "patch", "status", "delete"];
+    assert!(!cluster.faults.calls().iter().any(|call| writes.contains(&call.verb)));
+}
+
+#[tokio::test]
+async fn a_plan_knows_the_kinds_that_the_backup_brings() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let crd = with(
+        object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.io"),
+        "/spec",
+        json!({"group": "example.io", "scope": "Namespaced", "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true}]}),
+    );
+    let spool = spool_of(&[
+        ("customresourcedefinitions.apiextensions.k8s.io", crd),
+        ("widgets.example.io", object("example.io/v1", "Widget", "shop", "w")),
+    ])
+    .await;
+    let plan = plan(&cluster, &spool, restore_with(|_| ())).await;
+    assert_eq!(
+        steps(&plan),
+        [
+            "apiextensions.k8s.io/v1/CustomResourceDefinition widgets.example.io: create",
+            "example.io/v1/Widget shop/w: create",
+            "v1/Namespace shop: create"
+        ]
+    );
+    assert!(cluster.keys().is_empty());
+}

@@ -1,0 +1,201 @@
+//! Which objects are restored, where to, and in what order.
+
+use std::sync::Arc;
+
+use bowline_api::restore::Restore;
+use bowline_api::selector::LabelSelector;
+use bowline_engine::restore::RestoreError;
+use bowline_testing::MemoryCluster;
+use bowline_testing::object::{config_map, namespace, object, with};
+use serde_json::{Value, json};
+
+use super::harness::{lines, restore_with, run, spool_of};
+
+fn bound_claim() -> [(&'static str, Value); 2] {
+    let claim = object("v1", "PersistentVolumeClaim", "shop", "data");
+    let claim = with(with(claim, "/spec/volumeName", "pv"), "/status/phase", "Bound");
+    let volume =
+        with(object("v1", "PersistentVolume", "", "pv"), "/spec/persistentVolumeReclaimPolicy", "Retain");
+    let volume = with(
+        volume,
+        "/spec/claimRef",
+        json!({"namespace": "shop", "name": "data", "uid": "1", "resourceVersion": "2"}),
+    );
+    [("persistentvolumes", volume), ("persistentvolumeclaims", claim)]
+}
+
+async fn listed(objects: &[(&str, Value)], restore: Restore) -> Vec<String> {
+    let cluster = Arc::new(MemoryCluster::default());
+    lines(&run(&cluster, &spool_of(objects).await, restore).await.unwrap().resource_list)
+}
+
+#[tokio::test]
+async fn namespaces_come_from_the_backup_under_their_mapped_names() {
+    let stored = with(
+        with(
+            namespace("shop"),
+            "/metadata/labels",
+            json!({"team": "a", "kubernetes.io/metadata.name": "shop"}),
+        ),
+        "/metadata/annotations/note",
+        "x",
+    );
+    let cluster = Arc::new(MemoryCluster::default());
+    let objects = [
+        ("namespaces", stored),
+        ("configmaps", config_map("shop", "a")),
+        ("configmaps", config_map("bare", "b")),
+    ];
+    let restore = restore_with(|spec| {
+        spec.namespace_mapping.insert("shop".into(), "copy".into());
+    });
+    let outcome = run(&cluster, &spool_of(&objects).await, restore).await.unwrap();
+    assert_eq!(
+        lines(&outcome.resource_list),
+        [
+            "v1/ConfigMap bare/b(created)",
+            "v1/ConfigMap copy/a(created)",
+            "v1/Namespace bare(created)",
+            "v1/Namespace copy(created)"
+        ]
+    );
+    let made = cluster.object("namespaces", "", "copy").unwrap();
+    assert_eq!(
+        (&made["metadata"]["labels"], &made["metadata"]["annotations"]["note"]),
+        (&json!({"team": "a"}), &json!("x"))
+    );
+    assert_eq!(cluster.object("configmaps", "copy", "a").unwrap()["metadata"]["namespace"], "copy");
+    assert!(cluster.object("namespaces", "", "shop").is_none());
+}
+
+#[tokio::test]
+async fn namespace_filters_take_patterns_and_leave_cluster_scoped_objects_to_those_who_need_them() {
+    let class = ("storageclasses.storage.k8s.io", object("storage.k8s.io/v1", "StorageClass", "", "fast"));
+    let mut objects = vec![class, ("configmaps", config_map("other", "b"))];
+    objects.extend(bound_claim());
+    let restore = restore_with(|spec| spec.included_namespaces = vec!["sh*".into()]);
+    assert_eq!(
+        listed(&objects, restore).await,
+        [
+            "v1/Namespace shop(created)",
+            "v1/PersistentVolume pv(created)",
+            "v1/PersistentVolumeClaim shop/data(created)"
+        ]
+    );
+    let restore = restore_with(|spec| spec.include_cluster_resources = Some(false));
+    assert_eq!(
+        listed(&objects, restore).await,
+        [
+            "v1/ConfigMap other/b(created)",
+            "v1/Namespace other(created)",
+            "v1/Namespace shop(created)",
+            "v1/PersistentVolumeClaim shop/data(created)"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn resource_filters_and_selectors_decide() {
+    let labelled = |name, value| with(config_map("shop", name), "/metadata/labels/app", value);
+    let objects = [
+        ("configmaps", labelled("a", "x")),
+        ("configmaps", labelled("b", "y")),
+        ("secrets", with(object("v1", "Secret", "shop", "s"), "/metadata/labels/app", "x")),
+    ];
+    let selector = |value: &str| LabelSelector {
+        match_labels: Some([("app".to_owned(), value.to_owned())].into()),
+        ..LabelSelector::default()
+    };
+    let included = restore_with(|spec| spec.included_resources = vec!["cm".into()]);
+    assert_eq!(
+        listed(&objects, included).await,
+        ["v1/ConfigMap shop/a(created)", "v1/ConfigMap shop/b(created)", "v1/Namespace shop(created)"]
+    );
+    let excluded = restore_with(|spec| spec.excluded_resources = vec!["configmaps".into()]);
+    assert_eq!(listed(&objects, excluded).await, ["v1/Namespace shop(created)", "v1/Secret shop/s(created)"]);
+    let selected = restore_with(|spec| spec.label_selector = Some(selector("x")));
+    assert_eq!(
+        listed(&objects, selected).await,
+        ["v1/ConfigMap shop/a(created)", "v1/Namespace shop(created)", "v1/Secret shop/s(created)"]
+    );
+    let either = restore_with(|spec| spec.or_label_selectors = vec![selector("y"), selector("z")]);
+    assert_eq!(
+        listed(&objects, either).await,
+        ["v1/ConfigMap shop/b(created)", "v1/Namespace shop(created)"]
+    );
+}
+
+#[tokio::test]
+async fn a_spec_that_contradicts_itself_is_refused() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let restore = restore_with(|spec| {
+        spec.included_namespaces = vec!["a".into()];
+        spec.excluded_namespaces = vec!["a".into()];
+        spec.label_selector = Some(LabelSelector::default());
+        spec.or_label_selectors = vec![LabelSelector::default()];
+    });
+    let spool = spool_of(&[("configmaps", config_map("shop", "a"))]).await;
+    let Err(RestoreError::Invalid(problems)) = run(&cluster, &spool, restore).await else {
+        panic!("not refused")
+    };
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(cluster.keys().is_empty());
+}
+
+#[tokio::test]
+async fn custom_resources_follow_their_definition() {
+    let crd = with(
+        object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.io"),
+        "/spec",
+        json!({"group": "example.io", "scope": "Namespaced", "names": {"kind": "Widget", "plural": "widgets"},
+            "versions": [{"name": "v1", "served": true}]}),
+    );
+    let objects = [
+        ("customresourcedefinitions.apiextensions.k8s.io", crd),
+        ("widgets.example.io", object("example.io/v1", "Widget", "shop", "w")),
+    ];
+    assert!(
+        listed(&objects, restore_with(|_| ()))
+            .await
+            .contains(&"example.io/v1/Widget shop/w(created)".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn kinds_that_the_cluster_does_not_serve_are_named() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let spool = spool_of(&[("gadgets.example.io", object("example.io/v1", "Gadget", "shop", "g"))]).await;
+    let outcome = run(&cluster, &spool, restore_with(|_| ())).await.unwrap();
+    let findings = outcome.findings.list();
+    assert_eq!(
+        findings[0].message,
+        "1 objects of gadgets.example.io were not restored: the cluster does not serve its kind"
+    );
+}
+
+#[tokio::test]
+async fn what_has_ended_or_belongs_to_the_cluster_stays_out() {
+    let pod = |name, phase| with(object("v1", "Pod", "shop", name), "/status/phase", phase);
+    let job =
+        with(object("batch/v1", "Job", "shop", "once"), "/status/completionTime", "2026-01-01T00:00:00Z");
+    let mirror = with(pod("mirror", "Running"), "/metadata/annotations/kubernetes.io~1config.mirror", "x");
+    let objects = [
+        ("pods", pod("done", "Succeeded")),
+        ("pods", pod("runs", "Running")),
+        ("pods", mirror),
+        ("jobs.batch", job),
+        ("events", object("v1", "Event", "shop", "e")),
+        ("nodes", object("v1", "Node", "", "n")),
+    ];
+    assert_eq!(
+        listed(&objects, restore_with(|_| ())).await,
+        ["v1/Namespace shop(created)", "v1/Pod shop/mirror(skipped)", "v1/Pod shop/runs(created)"]
+    );
+}
+
+#[tokio::test]
+async fn an_empty_backup_is_a_warning() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let outcome = run(&cluster, &spool_of(&[]).await, restore_with(|_| ())).await.unwrap();
+    assert_eq!((outcome.total_items, outcome.findings.list().len()), (0, 1));
+}
