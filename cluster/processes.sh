@@ -32,9 +32,11 @@ start() {
     echo "$! $(start_of $!)" >"$dir/run/$name"
 }
 
-# stop DIR NAME: ends the process and its children, after some seconds by force, and waits until it is gone.
+# stop DIR NAME: ends the process and its children, in the end by force, and waits until it is gone. The API server would wait a
+# minute for its watchers; everything else gets time to stop cleanly.
 stop() {
-    local pid deadline=$((SECONDS + 4))
+    local pid deadline=$((SECONDS + 30))
+    [ "$2" != kube-apiserver ] || deadline=$((SECONDS + 3))
     if pid=$(pid_of "$1" "$2") && [ "$pid" != $$ ]; then
         kill -- "-$pid" 2>/dev/null || true
         while pid_of "$1" "$2" >/dev/null; do

@@ -27,6 +27,7 @@ pub const RESTORED: &[Rule] = &[
         reason: "controllers and the restore itself own fields of the new object",
         allows: other_managers,
     },
+    Rule { reason: "a restore makes namespaces itself, before their objects", allows: namespace_managers },
     Rule { reason: "a cluster IP is given out anew", allows: cluster_ip },
     Rule { reason: "a node port that nobody chose is given out anew", allows: node_port },
     Rule { reason: "a claim and its volume are bound anew", allows: binding },
@@ -72,6 +73,11 @@ fn other_managers(change: &Change, _: &Value, _: &Value) -> bool {
     manager.starts_with("kube-controller-manager ")
         || manager.ends_with(" status")
         || manager.starts_with("bowline ") && change.is_addition()
+}
+
+/// As with Velero, which creates the namespaces that it needs and does not touch them again.
+fn namespace_managers(change: &Change, before: &Value, _: &Value) -> bool {
+    kind(before) == "Namespace" && change.is_at("metadata managedFields *") && change.is_removal()
 }
 
 fn cluster_ip(change: &Change, before: &Value, after: &Value) -> bool {

@@ -122,6 +122,23 @@ fn field_ownership_of_users_must_survive() {
     );
 }
 
+#[test]
+fn who_owns_the_marks_of_a_restore_does_not_matter() {
+    let owning = |labels: Value| {
+        let fields = json!({"f:data": {}, "f:metadata": {"f:labels": labels}});
+        let fields = if labels.is_null() { json!({"f:data": {}}) } else { fields };
+        json!([{"manager": "kubectl-create", "operation": "Update", "fieldsV1": fields}])
+    };
+    let before = with(&config_map(), &[("/metadata/managedFields", owning(Value::Null))]);
+    check(
+        &before,
+        &[
+            (0, &[("/metadata/managedFields", owning(json!({".": {}, "f:velero.io/restore-name": {}})))]),
+            (1, &[("/metadata/managedFields", owning(json!({".": {}, "f:velero.io/other": {}})))]),
+        ],
+    );
+}
+
 fn service() -> Value {
     let fields = json!({"f:spec": {"f:ports": {r#"k:{"port":80,"protocol":"TCP"}"#: {"f:nodePort": {}}}}});
     json!({"kind": "Service", "metadata": {"managedFields": [{"manager": "kubectl", "fieldsV1": fields}]},

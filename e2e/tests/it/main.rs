@@ -3,3 +3,4 @@
 mod definitions;
 mod harness;
 mod object_store;
+mod serverless;
