@@ -57,7 +57,7 @@ impl RestoreHookRules {
             match rule(spec) {
                 Ok(rule) => rules.push(rule),
                 Err(problem) => {
-                    problems.push(format!("spec.hooks.resources[{number}] ({}): {problem}", spec.name))
+                    problems.push(format!("spec.hooks.resources[{number}] ({}): {problem}", spec.name));
                 }
             }
         }
@@ -186,23 +186,23 @@ fn positive(duration: bowline_api::Duration) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn pod(annotations: Value, labels: Value) -> Head {
+    fn pod(annotations: &Value, labels: &Value) -> Head {
         let metadata =
             json!({"name": "web", "namespace": "shop", "annotations": annotations, "labels": labels});
         crate::object::Object::from_tree(&json!({"metadata": metadata})).unwrap().head().clone()
     }
 
-    fn rules(hooks: Value) -> Result<RestoreHookRules, Vec<String>> {
+    fn rules(hooks: &Value) -> Result<RestoreHookRules, Vec<String>> {
         RestoreHookRules::resolve(&serde_json::from_value(json!({"resources": hooks})).unwrap())
     }
 
     #[test]
     fn annotations_replace_the_spec() {
-        let rules = rules(json!([{"name": "all", "postHooks": [
+        let rules = rules(&json!([{"name": "all", "postHooks": [
             {"exec": {"command": ["a"], "onError": "Fail", "waitTimeout": "5s"}},
             {"init": {"initContainers": [{"name": "i", "image": "x", "command": ["c"]}]}}]}]))
         .unwrap();
-        let plain = pod(json!({}), json!({}));
+        let plain = pod(&json!({}), &json!({}));
         let hooks = rules.exec_hooks(&plain, "shop");
         assert_eq!(
             (hooks[0].fail, hooks[0].wait, hooks[0].timeout),
@@ -210,9 +210,9 @@ mod tests {
         );
         assert_eq!(rules.init_containers(&plain, "shop").len(), 1);
         let annotated = pod(
-            json!({"post.hook.restore.velero.io/command": r#"["/bin/x","y"]"#, "post.hook.restore.velero.io/wait-for-ready": "true",
+            &json!({"post.hook.restore.velero.io/command": r#"["/bin/x","y"]"#, "post.hook.restore.velero.io/wait-for-ready": "true",
                 "init.hook.restore.velero.io/container-image": "img", "init.hook.restore.velero.io/command": "/go"}),
-            json!({}),
+            &json!({}),
         );
         let hooks = rules.exec_hooks(&annotated, "shop");
         assert_eq!((hooks[0].command.len(), hooks[0].wait_for_ready, hooks[0].fail), (2, true, false));
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn namespaces_after_mapping_and_labels_decide() {
         let rules =
-            rules(json!([{"name": "n", "includedNamespaces": ["copy-*"], "excludedNamespaces": ["copy-x"],
+            rules(&json!([{"name": "n", "includedNamespaces": ["copy-*"], "excludedNamespaces": ["copy-x"],
             "labelSelector": {"matchLabels": {"app": "web"}}, "postHooks": [{"exec": {"command": ["a"]}}]}]))
             .unwrap();
         for (labels, namespace, expected) in [
@@ -232,7 +232,7 @@ mod tests {
             (json!({}), "copy-a", 0),
             (json!({"app": "web"}), "shop", 0),
         ] {
-            assert_eq!(rules.exec_hooks(&pod(json!({}), labels), namespace).len(), expected, "{namespace}");
+            assert_eq!(rules.exec_hooks(&pod(&json!({}), &labels), namespace).len(), expected, "{namespace}");
         }
     }
 
@@ -243,7 +243,7 @@ mod tests {
             (json!({"init": {"initContainers": [{"name": "a", "command": ["c"]}]}}), "needs image"),
             (json!({"init": {"initContainers": [{"name": "a", "image": "i"}]}}), "needs command"),
         ] {
-            let problems = rules(json!([{"name": "n", "postHooks": [hook]}])).unwrap_err();
+            let problems = rules(&json!([{"name": "n", "postHooks": [hook]}])).unwrap_err();
             assert!(
                 problems[0].contains(part) && problems[0].starts_with("spec.hooks.resources[0]"),
                 "{problems:?}"

@@ -178,4 +178,48 @@ mod tests {
         );
         assert!(Comparison::of(&existing, &existing).unwrap().service_account_patch().is_none());
     }
+
+    fn tree() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        // No null: in a merge patch it means "remove".
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z]{0,3}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c]", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// RFC 7396, as the server does it.
+    fn apply(target: &mut Value, patch: &Value) {
+        let Value::Object(patch) = patch else {
+            *target = patch.clone();
+            return;
+        };
+        if !target.is_object() {
+            *target = json!({});
+        }
+        for (name, value) in patch {
+            if value.is_null() {
+                target.as_object_mut().unwrap().remove(name);
+            } else {
+                apply(&mut target[name], value);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_merge_patch_leads_from_one_tree_to_the_other(from in tree(), to in tree()) {
+            let mut patched = from.clone();
+            apply(&mut patched, &merge_patch(&from, &to));
+            proptest::prop_assert_eq!(patched, to);
+        }
+    }
 }

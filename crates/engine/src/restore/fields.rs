@@ -123,4 +123,17 @@ mod tests {
         assert!(fields.get("n").is_none() && fields.object("n").unwrap().0.is_empty());
         assert_eq!(fields.read::<Vec<String>>("m").unwrap(), Vec::<String>::new());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_object_survives_taking_apart(fields in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..6)) {
+            let text = serde_json::to_vec(&fields).unwrap();
+            proptest::prop_assert_eq!(Fields::parse(&text).unwrap().text().unwrap(), text);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_fail_badly(text in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+            let _ = Fields::parse(&text);
+        }
+    }
 }

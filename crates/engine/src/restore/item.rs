@@ -47,7 +47,7 @@ impl Run {
     }
 
     /// Restores an object that another one needs. Returns whether it is in the cluster afterwards.
-    async fn restore_additional(&self, item: &ItemId, needed_by: EntryId) -> bool {
+    async fn restore_additional(&self, item: &ItemId, needed_by: EntryId, must_include: bool) -> bool {
         let Some(entry) = self.spool.find(item) else {
             let message = format!("{} {} is needed but is not in the backup", item.resource, item.name);
             let namespace =
@@ -56,7 +56,8 @@ impl Run {
             return false;
         };
         let scope = Scope { resource: &item.resource, namespace: item.namespace.as_deref() };
-        if let Some(reason) = first_reason(ADDITIONAL_CHECKS, &scope, self.rules()) {
+        let reason = first_reason(ADDITIONAL_CHECKS, &scope, self.rules());
+        if let Some(reason) = reason.filter(|_| !must_include) {
             tracing::info!(resource = %item.resource, name = item.name, "additional item is not restored: {reason}");
             return false;
         }
@@ -169,6 +170,9 @@ impl Run {
         };
         let is_volume = id.resource.is("", "persistentvolumes");
         if is_volume {
+            if let Some(message) = volume::lost_data(object, self.rules()) {
+                self.add_finding(Level::Error, &id.resource, None, &id.name, message);
+            }
             match volume::decide(object, self.rules()) {
                 Ok(PvStep::Recreate) => {}
                 Ok(PvStep::Reprovision) => {
@@ -256,7 +260,8 @@ impl Run {
             if let Some(reason) = effects.skip {
                 return Some(Outcome::Skip(Skip::ByAction { action: action.name().to_owned(), reason }));
             }
-            self.need(entry, id, &**action, &effects, &context).await;
+            let must_include = item.annotation(prepare::MUST_INCLUDE) == Some("true");
+            self.need((entry, must_include), id, &**action, &effects, &context).await;
         }
         None
     }
@@ -264,7 +269,7 @@ impl Run {
     /// Restores what an action asked for, and waits until the action finds it ready.
     async fn need(
         &self,
-        entry: EntryId,
+        (entry, must_include): (EntryId, bool),
         id: &ItemId,
         action: &dyn RestoreAction,
         effects: &RestoreEffects,
@@ -272,7 +277,7 @@ impl Run {
     ) {
         let mut present = Vec::new();
         for item in &effects.additional_items {
-            if self.restore_additional(item, entry).await {
+            if self.restore_additional(item, entry, must_include).await {
                 present.push(item.clone());
             }
         }

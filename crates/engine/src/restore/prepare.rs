@@ -23,6 +23,9 @@ const RESET: &[&str] = &[
     "ownerReferences",
 ];
 
+/// An action sets this annotation when what it asks for shall not pass the filters (behaviour §11).
+pub(super) const MUST_INCLUDE: &str = "restore.velero.io/must-include-additional-items";
+
 /// An object taken apart.
 pub(super) struct Draft<'a> {
     pub(super) top: Fields<'a>,
@@ -48,7 +51,7 @@ const BEFORE_ACTIONS: &[Rewrite] = &[
     drop_backup_annotation,
 ];
 /// After the actions and the modifiers.
-const AFTER_ACTIONS: &[Rewrite] = &[set_namespace, add_labels];
+const AFTER_ACTIONS: &[Rewrite] = &[drop_restore_annotation, set_namespace, add_labels];
 
 /// The object as actions get it: without what the server owns. managedFields stay, because actions read them.
 pub(super) fn before_actions(object: &Object, rules: &Rules) -> Result<Object, ObjectError> {
@@ -125,8 +128,16 @@ fn reset(draft: &mut Draft<'_>) {
 
 /// Velero means to drop this annotation when it makes the backup, and does not (backup-format §4.2).
 fn drop_backup_annotation(draft: &mut Draft<'_>, _: &Aim<'_>) -> Result<(), ObjectError> {
+    drop_annotation(draft, label::MUST_INCLUDE_ADDITIONAL_ITEMS)
+}
+
+fn drop_restore_annotation(draft: &mut Draft<'_>, _: &Aim<'_>) -> Result<(), ObjectError> {
+    drop_annotation(draft, MUST_INCLUDE)
+}
+
+fn drop_annotation(draft: &mut Draft<'_>, name: &str) -> Result<(), ObjectError> {
     let mut annotations = draft.metadata.read::<BTreeMap<String, String>>("annotations")?;
-    if annotations.remove(label::MUST_INCLUDE_ADDITIONAL_ITEMS).is_some() {
+    if annotations.remove(name).is_some() {
         draft.metadata.set("annotations", &annotations)?;
     }
     Ok(())

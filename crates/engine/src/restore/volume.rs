@@ -52,10 +52,25 @@ pub(super) fn decide(volume: &Object, rules: &Rules) -> Result<PvStep, ObjectErr
         #[serde(default)]
         spec: Spec,
     }
-    let method = rules.volumes.get(&volume.head().name).and_then(|info| info.backup_method.as_ref());
-    let has_data = matches!(method, Some(VolumeMethod::PodVolumeBackup | VolumeMethod::CsiSnapshot));
+    let has_data =
+        matches!(method(volume, rules), Some(VolumeMethod::PodVolumeBackup | VolumeMethod::CsiSnapshot));
     let policy = volume.view::<View>()?.spec.persistent_volume_reclaim_policy;
     Ok(if has_data || policy == "Delete" { PvStep::Reprovision } else { PvStep::Recreate })
+}
+
+/// How the backup saved the volume's data.
+fn method<'a>(volume: &Object, rules: &'a Rules) -> Option<&'a VolumeMethod> {
+    rules.volumes.get(&volume.head().name)?.backup_method.as_ref()
+}
+
+/// Says that data was saved which nothing restores: an empty volume must not look like a restored one. `None` where there is no such
+/// data, or where the user does not want it.
+pub(super) fn lost_data(volume: &Object, rules: &Rules) -> Option<String> {
+    let method = method(volume, rules).filter(|_| rules.restore.spec.restore_pvs != Some(false))?;
+    let name = &volume.head().name;
+    Some(format!(
+        "the data of volume {name} was saved as {method} and is not restored: nothing here restores such data"
+    ))
 }
 
 /// Frees a volume that is restored as it was: its claim has the mapped namespace, and will have another uid.

@@ -1,6 +1,7 @@
 //! Restores into a memory cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod actions;
 mod content;
 mod dry_run;
 mod existing;

@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn ports_after(metadata: Value, ports: Value) -> Value {
+    fn ports_after(metadata: &Value, ports: &Value) -> Value {
         let mut service = json!({"metadata": metadata, "spec": {"type": "NodePort", "ports": ports}});
         let applied = last_applied(&service).unwrap();
         release_node_ports(&mut service, applied.as_ref());
@@ -111,18 +111,16 @@ mod tests {
     #[test]
     fn applied_node_ports_stay_and_others_go() {
         let ports = json!([{"name": "http", "nodePort": 30080, "port": 80}, {"name": "auto", "nodePort": 31894, "port": 81}]);
-        let left = ports_after(
-            applied(&json!([{"name": "http", "nodePort": 30080}, {"name": "auto"}])),
-            ports.clone(),
-        );
+        let left =
+            ports_after(&applied(&json!([{"name": "http", "nodePort": 30080}, {"name": "auto"}])), &ports);
         assert_eq!(
             left,
             json!([{"name": "http", "nodePort": 30080, "port": 80}, {"name": "auto", "port": 81}])
         );
         let unnamed = json!([{"nodePort": 30080, "port": 80}]);
-        assert_eq!(ports_after(applied(&json!([{"nodePort": "30080"}])), unnamed.clone()), unnamed);
-        assert_eq!(ports_after(applied(&json!([{"nodePort": 30081}])), unnamed), json!([{"port": 80}]));
-        assert_eq!(ports_after(json!({}), ports)[0].get("nodePort"), None);
+        assert_eq!(ports_after(&applied(&json!([{"nodePort": "30080"}])), &unnamed), unnamed);
+        assert_eq!(ports_after(&applied(&json!([{"nodePort": 30081}])), &unnamed), json!([{"port": 80}]));
+        assert_eq!(ports_after(&json!({}), &ports)[0].get("nodePort"), None);
     }
 
     #[test]
@@ -130,7 +128,7 @@ mod tests {
         let owners = json!({"managedFields": [{"fieldsV1": {"f:spec": {"f:ports": {r#"k:{"port":80,"protocol":"TCP"}"#: {"f:nodePort": {}}}}}}]});
         let ports = json!([{"nodePort": 1, "port": 80, "protocol": "TCP"}, {"nodePort": 2, "port": 81, "protocol": "TCP"}]);
         assert_eq!(
-            ports_after(owners, ports),
+            ports_after(&owners, &ports),
             json!([{"nodePort": 1, "port": 80, "protocol": "TCP"}, {"port": 81, "protocol": "TCP"}])
         );
     }

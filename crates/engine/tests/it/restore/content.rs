@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bowline_api::artifact::BackupVolumeInfo;
 use bowline_api::restore::{Restore, RestoreStatusSpec};
+use bowline_engine::finding::Level;
 use bowline_engine::modify::Modifiers;
 use bowline_engine::progress::Progress;
 use bowline_engine::restore::{self, RestoreRequest};
@@ -131,6 +132,8 @@ async fn volumes_come_back_only_when_their_storage_was_kept() {
             lines(&outcome.resource_list).contains(&format!("v1/PersistentVolume pv({volume})")),
             "{policy} {method:?}"
         );
+        // An empty volume must not look like a restored one.
+        assert_eq!(outcome.findings.count(Level::Error), u64::from(method.is_some()));
         let claim = cluster.object("persistentvolumeclaims", "copy", "data").unwrap();
         assert_eq!(claim["spec"].get("volumeName").is_some(), bound);
         assert_eq!(claim["metadata"]["annotations"], json!({"own": "x"}));

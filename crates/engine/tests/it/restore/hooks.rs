@@ -18,11 +18,11 @@ fn pod(name: &str) -> Value {
     with(object("v1", "Pod", "shop", name), "/spec/containers", json!([{"name": "main"}, {"name": "side"}]))
 }
 
-fn hooks(hooks: Value) -> Restore {
+fn hooks(hooks: &Value) -> Restore {
     restore_with(|spec| {
         spec.hooks =
             serde_json::from_value::<RestoreHooks>(json!({"resources": [{"name": "h", "postHooks": hooks}]}))
-                .unwrap()
+                .unwrap();
     })
 }
 
@@ -53,7 +53,7 @@ async fn hooks_run_in_order_once_their_container_runs() {
     start_on_wait(&cluster);
     let exec = Arc::new(ScriptedExec::default());
     let restore =
-        hooks(json!([{"exec": {"command": ["one"]}}, {"exec": {"command": ["two"], "container": "main"}}]));
+        hooks(&json!([{"exec": {"command": ["one"]}}, {"exec": {"command": ["two"], "container": "main"}}]));
     let outcome = run(&cluster, &exec, restore).await;
     let ran: Vec<_> =
         exec.ran().iter().map(|it| format!("{}/{} {}", it.pod, it.container, it.command[0])).collect();
@@ -69,7 +69,7 @@ async fn a_failed_hook_is_a_warning_or_ends_the_pod_s_hooks() {
         start_on_wait(&cluster);
         let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: "boom".into() })));
         let hook = json!({"exec": {"command": ["x"], "onError": on_error}});
-        let outcome = run(&cluster, &exec, hooks(json!([hook, hook]))).await;
+        let outcome = run(&cluster, &exec, hooks(&json!([hook, hook]))).await;
         assert_eq!(exec.ran().len(), ran, "{on_error}");
         let findings = outcome.findings.list();
         assert_eq!((findings.len(), findings[0].level), (ran, level));
@@ -84,7 +84,7 @@ async fn a_failed_hook_is_a_warning_or_ends_the_pod_s_hooks() {
 async fn a_container_that_never_runs_is_waited_for_and_named() {
     let cluster = Arc::new(MemoryCluster::default());
     let exec = Arc::new(ScriptedExec::default());
-    let restore = hooks(json!([{"exec": {"command": ["x"], "waitTimeout": "3s", "onError": "Fail"}}]));
+    let restore = hooks(&json!([{"exec": {"command": ["x"], "waitTimeout": "3s", "onError": "Fail"}}]));
     let outcome = run(&cluster, &exec, restore).await;
     assert!(exec.ran().is_empty());
     assert!(outcome.findings.list()[0].message.ends_with("the container was not running within 3s"));
@@ -96,6 +96,6 @@ async fn init_containers_are_put_before_those_of_the_pod() {
     let cluster = Arc::new(MemoryCluster::default());
     let exec = Arc::new(ScriptedExec::default());
     let container = json!({"name": "prepare", "image": "x", "command": ["y"]});
-    run(&cluster, &exec, hooks(json!([{"init": {"initContainers": [container]}}]))).await;
+    run(&cluster, &exec, hooks(&json!([{"init": {"initContainers": [container]}}]))).await;
     assert_eq!(cluster.object("pods", "shop", "web").unwrap()["spec"]["initContainers"], json!([container]));
 }
