@@ -8,10 +8,12 @@ use std::sync::Arc;
 use bowline_api::Kind;
 use futures::StreamExt;
 use kube::core::DeserializeGuard;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 const PAGE_SIZE: u32 = 500;
 /// Changes that a slow reader may be behind before it is told to look at everything.
@@ -22,6 +24,15 @@ pub struct Cache<K: Kind> {
     store: Store<K>,
     namespace: Arc<str>,
     changes: broadcast::Sender<String>,
+    /// Whether all objects have been read once. The store's own signal wakes only one of those who wait for it.
+    ready: watch::Receiver<bool>,
+}
+
+/// The writing side of a cache.
+struct Feed<K: Kind> {
+    writer: Writer<K>,
+    changes: broadcast::Sender<String>,
+    ready: watch::Sender<bool>,
 }
 
 /// The names of objects that appear, change or disappear, from now on.
@@ -46,6 +57,7 @@ impl<K: Kind> Clone for Cache<K> {
             store: self.store.clone(),
             namespace: Arc::clone(&self.namespace),
             changes: self.changes.clone(),
+            ready: self.ready.clone(),
         }
     }
 }
@@ -55,15 +67,16 @@ impl<K: Kind> Cache<K> {
     pub fn start(client: &kube::Client, namespace: &str) -> (Self, impl Future<Output = ()> + Send + use<K>) {
         let (store, writer) = reflector::store();
         let (changes, _) = broadcast::channel(CHANGES);
-        let cache = Self { store, namespace: namespace.into(), changes: changes.clone() };
-        let api: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
-        (cache, watch(api, writer, changes))
+        let (ready_tx, ready) = watch::channel(false);
+        let feed = Feed { writer, changes: changes.clone(), ready: ready_tx };
+        let cache = Self { store, namespace: namespace.into(), changes, ready };
+        (cache, follow(Api::namespaced(client.clone(), namespace), feed))
     }
 
     /// Returns when all objects have been read once.
     pub async fn ready(&self) {
         // The only error is that the watch has ended, which ends its readers as well.
-        let _ = self.store.wait_until_ready().await;
+        let _ = self.ready.clone().wait_for(|ready| *ready).await;
     }
 
     /// One object as it was last seen.
@@ -98,55 +111,46 @@ impl Changes {
     }
 }
 
-async fn watch<K: Kind>(
-    api: Api<DeserializeGuard<K>>,
-    mut writer: reflector::store::Writer<K>,
-    changes: broadcast::Sender<String>,
-) {
+async fn follow<K: Kind>(api: Api<DeserializeGuard<K>>, mut feed: Feed<K>) {
     let config = watcher::Config::default().page_size(PAGE_SIZE);
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => accept(event, &mut writer, &changes),
+            Ok(event) => feed.accept(event),
             Err(error) => tracing::warn!(kind = K::KIND, error = %error, "watch failed, will be repeated"),
         }
     }
 }
 
-fn accept<K: Kind>(
-    event: watcher::Event<DeserializeGuard<K>>,
-    writer: &mut reflector::store::Writer<K>,
-    changes: &broadcast::Sender<String>,
-) {
-    use watcher::Event;
-    let event = match event {
+impl<K: Kind> Feed<K> {
+    fn accept(&mut self, event: Event<DeserializeGuard<K>>) {
+        let Some(event) = readable_event(event) else { return };
+        self.writer.apply_watcher_event(&event);
+        match event {
+            Event::Apply(object) | Event::Delete(object) => self.announce(&object),
+            Event::InitDone => {
+                // After a break of the watch anything may have changed, deletions included.
+                self.writer.as_reader().state().iter().for_each(|object| self.announce(object));
+                self.ready.send_replace(true);
+            }
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    fn announce(&self, object: &K) {
+        // Sending fails where nobody listens, which is fine.
+        let _ = self.changes.send(object.name_any());
+    }
+}
+
+fn readable_event<K: Kind>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    Some(match event {
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
-        Event::InitApply(object) => match readable(object) {
-            Some(object) => Event::InitApply(object),
-            None => return,
-        },
-        Event::Apply(object) => match readable(object) {
-            Some(object) => Event::Apply(object),
-            None => return,
-        },
-        Event::Delete(object) => match readable(object) {
-            Some(object) => Event::Delete(object),
-            None => return,
-        },
-    };
-    writer.apply_watcher_event(&event);
-    // Sending fails where nobody listens, which is fine.
-    match event {
-        Event::Apply(object) | Event::Delete(object) => drop(changes.send(object.name_any())),
-        Event::InitDone => {
-            // After a break of the watch anything may have changed, deletions included.
-            for object in writer.as_reader().state() {
-                drop(changes.send(object.name_any()));
-            }
-        }
-        Event::Init | Event::InitApply(_) => {}
-    }
+        Event::InitApply(object) => Event::InitApply(readable(object)?),
+        Event::Apply(object) => Event::Apply(readable(object)?),
+        Event::Delete(object) => Event::Delete(readable(object)?),
+    })
 }
 
 fn readable<K: Kind>(guard: DeserializeGuard<K>) -> Option<K> {

@@ -6,4 +6,4 @@ mod subscriber;
 
 pub use line::Format;
 pub use run_log::{FinishedLog, RunLog, RunLogs};
-pub use subscriber::{Level, Settings, layer};
+pub use subscriber::{Level, Settings, install, layer};

@@ -150,6 +150,7 @@ impl Worker {
 
     fn start(&mut self, name: String) {
         let reconciler = Arc::clone(&self.reconciler);
+        tracing::trace!(controller = reconciler.name(), name, "reconcile");
         let key = name.clone();
         let task = self.running.spawn(async move {
             let result = reconciler.reconcile(&name).await;

@@ -1,3 +1,84 @@
-//! Bowline's server: the controllers of the `velero.io` kinds, and the adapters that let the engine run on a real cluster.
+//! Bowline's server: the controllers of the `velero.io` kinds, the adapters that let the engine run on a real cluster, and the
+//! operations that run one backup or restore from end to end, with or without a server.
 
 pub mod adapter;
+mod config;
+mod context;
+mod controller;
+mod download;
+mod failure;
+mod http;
+pub mod location;
+mod metrics;
+pub mod operation;
+mod startup;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bowline_reconcile::telemetry::{self, RunLogs};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
+pub use download::{DOWNLOAD_PATH_ANNOTATION, MESSAGE_ANNOTATION};
+pub use failure::ApiError;
+
+/// The version of server and client, as users see it.
+pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+/// How long work that was told to stop may take to do so.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Runs the server until it is told to stop by SIGTERM or SIGINT. Logs go to standard output.
+///
+/// A stop is clean: no new work is begun, running backups and restores are left to the next server, and nothing half-made is left
+/// in a store.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let logs = telemetry::install(config.log).context("failed to set up the log")?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    run_until(config, logs, stop).await
+}
+
+/// As [`run`], until `stop` is cancelled. `logs` is the one that the installed log layer ([`telemetry::layer`]) writes to.
+pub async fn run_until(config: Config, logs: RunLogs, stop: CancellationToken) -> anyhow::Result<()> {
+    tracing::info!(version = VERSION, namespace = config.namespace, "server starts");
+    let connection = startup::connect(&config, &stop).await?;
+    startup::check(&connection.client, &config.namespace).await?;
+    let mut watches = JoinSet::new();
+    let context = Arc::new(startup::context(config, &connection, logs, stop.clone(), &mut watches)?);
+    let mut listener = tokio::spawn(http::serve(Arc::clone(&context)));
+    let mut controllers = JoinSet::new();
+    controller::start(&context, &mut controllers);
+    tracing::info!("server is ready");
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = &mut listener => ended.context("the listener ended")?.context("failed to listen")?,
+    }
+    // The listener may have ended first.
+    stop.cancel();
+    tracing::info!("server stops");
+    let ended = tokio::time::timeout(GRACE, async { while controllers.join_next().await.is_some() {} }).await;
+    if ended.is_ok() {
+        tracing::info!("server has stopped");
+    } else {
+        tracing::warn!("work did not stop in time and is left to the next server");
+    }
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
+use tracing::subscriber::SetGlobalDefaultError;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::Context;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::line::{Fields, Format};
@@ -68,6 +69,14 @@ where
     Lines { format: settings.format, runs, writer }.with_filter(filter)
 }
 
+/// Makes the layer, on standard output, the log of the process. Fails when there is one already.
+pub fn install(settings: Settings) -> Result<RunLogs, SetGlobalDefaultError> {
+    let runs = RunLogs::default();
+    let layer = layer(settings, runs.clone(), || Box::new(std::io::stdout()));
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
+    Ok(runs)
+}
+
 struct Lines<W> {
     format: Format,
     runs: RunLogs,
@@ -121,9 +130,12 @@ where
     }
 }
 
-/// The part of a source path that means something to its readers.
+/// The part of a source path that means something to its readers: of ours all, of a library the file and its folder. The rest is about
+/// the machine that built it.
 fn short(file: &str) -> &str {
-    file.rfind("crates/").map_or(file, |at| &file[at..])
+    let own = file.rfind("crates/");
+    let last_two = || file.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
+    &file[own.unwrap_or_else(last_two)..]
 }
 
 #[derive(Default)]
@@ -161,10 +173,8 @@ mod tests {
     use std::io::{self, Read};
     use std::sync::{Arc, Mutex};
 
-    use flate2::read::GzDecoder;
-    use tracing_subscriber::layer::SubscriberExt;
-
     use super::*;
+    use flate2::read::GzDecoder;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -203,6 +213,13 @@ mod tests {
         assert!(text.ends_with(" name=\"a b\" resource=pods\n") && text.lines().count() == 1, "{text}");
         let all = String::from_utf8(shared.0.lock().unwrap().clone()).unwrap();
         assert!(all.contains("msg=before") && all.ends_with(&text), "{all}");
+    }
+
+    #[test]
+    fn source_paths_say_nothing_about_the_machine() {
+        assert_eq!(short("/home/x/bowline/crates/server/src/lib.rs"), "crates/server/src/lib.rs");
+        assert_eq!(short("/root/.registry/src/kube-5.0.0/src/client/builder.rs"), "client/builder.rs");
+        assert_eq!(short("lib.rs"), "lib.rs");
     }
 
     #[test]

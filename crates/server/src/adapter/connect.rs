@@ -105,6 +105,11 @@ impl ConnectError {
             } => {
                 "the server does not accept these credentials; try `kubectl auth whoami` with the same kubeconfig"
             }
+            Self::Server { source: ClusterError::Unavailable { message }, .. }
+                if message.contains("certificate") =>
+            {
+                "the server's certificate does not fit the certificate-authority of the kubeconfig"
+            }
             Self::Server { .. } => {
                 "check that the cluster runs and that its address can be reached from here"
             }
@@ -167,6 +172,7 @@ impl std::fmt::Debug for Connection {
 pub(super) fn transport_error(error: &kube::Error) -> ClusterError {
     match error {
         kube::Error::Auth(_) => ClusterError::Unauthorized { message: chain(error) },
+        kube::Error::Service(error) => ClusterError::Unavailable { message: chain(&**error) },
         kube::Error::Api(status) => {
             ClusterError::Server { code: status.code, message: status.message.clone() }
         }

@@ -1,0 +1,241 @@
+//! DeleteBackupRequest: deletes a backup entirely: its files (metadata first), the restores made from it, and the object.
+//!
+//! What can't be deleted leaves the backup in place, and the request says why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bowline_api::request::DeleteBackupRequestPhase as Phase;
+use bowline_api::{Backup, BackupPhase, DeleteBackupRequest, Restore, label};
+use bowline_reconcile::{Failure, Guard, Next, Reconcile};
+use bowline_store::BackupStore;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::remaining;
+use crate::adapter::chain;
+use crate::context::{Context, elapsed};
+use crate::failure::failure;
+use crate::location::check_writable;
+
+/// How long a request that failed can be read.
+const KEPT: Duration = Duration::from_hours(24);
+
+pub(super) struct Deletions {
+    context: Arc<Context>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Delete the backup.
+    Process,
+    /// Delete the request.
+    Forget,
+    /// The answer can still be read.
+    Wait(Duration),
+}
+
+fn decide(request: &DeleteBackupRequest, now: Timestamp) -> Step {
+    if request.status.phase != Some(Phase::Processed) {
+        return Step::Process;
+    }
+    let created = request.metadata.creation_timestamp.as_ref();
+    let age = created.map_or(KEPT, |created| elapsed(created.0, now));
+    remaining(KEPT, age).map_or(Step::Forget, Step::Wait)
+}
+
+/// Why a backup must not be deleted now.
+fn guard(backup: &Backup) -> Option<&'static str> {
+    match backup.phase() {
+        BackupPhase::InProgress => Some("backup is still in progress"),
+        BackupPhase::WaitingForPluginOperations | BackupPhase::WaitingForPluginOperationsPartiallyFailed => {
+            Some("backup still waits for operations of its volumes")
+        }
+        BackupPhase::Finalizing | BackupPhase::FinalizingPartiallyFailed => {
+            Some("backup is still being finalized")
+        }
+        _ => None,
+    }
+}
+
+impl Deletions {
+    pub(super) fn new(context: &Arc<Context>) -> Self {
+        Self { context: Arc::clone(context) }
+    }
+
+    async fn process(&self, request: &DeleteBackupRequest) -> Result<(), Failure> {
+        let name = &request.spec.backup_name;
+        let metrics = &self.context.metrics.deletion;
+        let backup = self.context.caches.backups.get(name);
+        let schedule = backup.as_deref().map_or("", super::backup::schedule).to_owned();
+        metrics.attempt.with_label_values(&[&schedule]).inc();
+        let result = match backup {
+            _ if name.is_empty() => Err(vec!["spec.backupName is required".to_owned()]),
+            None => Err(vec![format!("backup {name:?} not found")]),
+            Some(backup) => self.delete(request, &backup).await,
+        };
+        match result {
+            Ok(()) => {
+                metrics.success.with_label_values(&[&schedule]).inc();
+                tracing::info!(backup = name, "backup is deleted");
+                self.forget_requests(name).await
+            }
+            Err(errors) => {
+                metrics.failure.with_label_values(&[&schedule]).inc();
+                tracing::error!(backup = name, error = errors.join("; "), "backup can't be deleted");
+                self.answer(request, errors).await
+            }
+        }
+    }
+
+    async fn answer(&self, request: &DeleteBackupRequest, errors: Vec<String>) -> Result<(), Failure> {
+        let mut after = request.clone();
+        after.status.phase = Some(Phase::Processed);
+        after.status.errors = errors;
+        self.context.patch(request, &after, Guard::None).await.map(drop).map_err(failure)
+    }
+
+    async fn delete(&self, request: &DeleteBackupRequest, backup: &Backup) -> Result<(), Vec<String>> {
+        let one = |error: &(dyn std::error::Error + 'static)| vec![chain(error)];
+        if let Some(reason) = guard(backup) {
+            return Err(vec![reason.to_owned()]);
+        }
+        let location = self.context.location(&backup.spec.storage_location).map_err(|error| one(&error))?;
+        check_writable(&location).map_err(|error| one(&error))?;
+        let store = self.context.store(&location).await.map_err(|error| one(&error))?;
+        let name = backup.name_any();
+        check_volumes(&store, &name).await?;
+        self.mark(request, backup).await.map_err(|error| one(&error))?;
+        self.delete_restores(&store, &name).await?;
+        let report = store.delete_backup(&name).await.map_err(|error| one(&error))?;
+        let failed: Vec<_> =
+            report.failed.iter().map(|(key, error)| format!("{key}: {}", chain(error))).collect();
+        if !failed.is_empty() {
+            return Err(failed);
+        }
+        self.context.delete(backup).await.map_err(|error| one(&error))
+    }
+
+    /// Says that the work has begun: from here on the backup is no good any more.
+    async fn mark(
+        &self,
+        request: &DeleteBackupRequest,
+        backup: &Backup,
+    ) -> Result<(), crate::failure::ApiError> {
+        let mut after = request.clone();
+        after.status.phase = Some(Phase::InProgress);
+        let labels = after.metadata.labels.get_or_insert_default();
+        labels.insert(label::BACKUP_NAME.into(), label::valid_value(&backup.name_any()));
+        labels.insert(label::BACKUP_UID.into(), backup.uid().unwrap_or_default());
+        self.context.patch(request, &after, Guard::None).await?;
+        let mut after = backup.clone();
+        after.status.phase = Some(BackupPhase::Deleting);
+        self.context.patch(backup, &after, Guard::None).await.map(drop)
+    }
+
+    /// The files of the restores go with the backup, because later nobody knows where they are.
+    async fn delete_restores(&self, store: &BackupStore, backup: &str) -> Result<(), Vec<String>> {
+        let restores = self.context.caches.restores.list();
+        let of_backup = |restore: &&Arc<Restore>| restore.spec.backup_name == backup;
+        let mut errors = Vec::new();
+        for restore in restores.iter().filter(of_backup) {
+            match store.delete_restore(&restore.name_any()).await {
+                Ok(report) => {
+                    errors
+                        .extend(report.failed.iter().map(|(key, error)| format!("{key}: {}", chain(error))));
+                }
+                Err(error) => errors.push(chain(&error)),
+            }
+            errors.extend(self.context.delete(&**restore).await.err().map(|error| error.to_string()));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// A backup that is gone needs no requests.
+    async fn forget_requests(&self, backup: &str) -> Result<(), Failure> {
+        for request in self.context.caches.delete_requests.list() {
+            if request.spec.backup_name == backup {
+                self.context.delete(&*request).await.map_err(failure)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Data of volumes lies elsewhere, and would be lost track of without the backup.
+async fn check_volumes(store: &BackupStore, backup: &str) -> Result<(), Vec<String>> {
+    let text = |error: bowline_store::Error| vec![chain(&error)];
+    let native = store.native_snapshots(backup).await.map_err(text)?.len();
+    let pod_volumes = store.pod_volume_backups(backup).await.map_err(text)?;
+    let files = pod_volumes.iter().filter(|volume| !volume.status.snapshot_id.is_empty()).count();
+    let operations = store.item_operations(backup).await.map_err(text)?.len();
+    if native + files + operations == 0 {
+        return Ok(());
+    }
+    Err(vec![format!(
+        "the backup has data of volumes ({native} native snapshots, {files} file-system backups, {operations} operations), which this \
+         version can't delete; delete it with Velero, or delete the backup's files and those snapshots by hand"
+    )])
+}
+
+#[async_trait]
+impl Reconcile for Deletions {
+    fn name(&self) -> &'static str {
+        "backup-deletion"
+    }
+
+    async fn reconcile(&self, name: &str) -> Result<Next, Failure> {
+        let caches = &self.context.caches;
+        let Some(request) = caches.delete_requests.get(name) else { return Ok(Next::OnChange) };
+        caches.backups.ready().await;
+        caches.locations.ready().await;
+        caches.restores.ready().await;
+        match decide(&request, self.context.now()) {
+            Step::Process => {
+                let live = self.context.live::<DeleteBackupRequest>(name).await.map_err(failure)?;
+                if let Some(request) = live.filter(|live| decide(live, self.context.now()) == Step::Process) {
+                    self.process(&request).await?;
+                }
+            }
+            Step::Forget => self.context.delete(&*request).await.map_err(failure)?,
+            Step::Wait(left) => return Ok(Next::After(left)),
+        }
+        Ok(Next::OnChange)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bowline_api::Time;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_processed_once_and_kept_for_a_day() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut request = DeleteBackupRequest::default();
+        request.metadata.creation_timestamp = Some(Time(at(0)));
+        assert_eq!(decide(&request, at(0)), Step::Process);
+        request.status.phase = Some(Phase::InProgress);
+        assert_eq!(decide(&request, at(0)), Step::Process);
+        request.status.phase = Some(Phase::Processed);
+        assert_eq!(decide(&request, at(3600)), Step::Wait(Duration::from_hours(23)));
+        assert_eq!(decide(&request, at(24 * 3600)), Step::Forget);
+    }
+
+    #[test]
+    fn a_backup_that_runs_is_not_deleted() {
+        let mut backup = Backup::default();
+        for (phase, free) in [
+            (BackupPhase::InProgress, false),
+            (BackupPhase::Finalizing, false),
+            (BackupPhase::Completed, true),
+            (BackupPhase::Failed, true),
+            (BackupPhase::Deleting, true),
+        ] {
+            backup.status.phase = Some(phase);
+            assert_eq!(guard(&backup).is_none(), free);
+        }
+    }
+}

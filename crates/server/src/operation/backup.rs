@@ -1,0 +1,190 @@
+//! One backup from end to end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bowline_api::artifact::{Bare, NativeSnapshot, null_if_empty};
+use bowline_api::backup::{BackupProgress, HookStatus};
+use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time};
+use bowline_engine::archive::{FORMAT_VERSION, pipe};
+use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
+use bowline_engine::finding::Level;
+use bowline_reconcile::telemetry::RunLog;
+use bowline_store::layout::BackupArtifact;
+use bowline_store::{BackupUpload, Body};
+use futures::TryStreamExt;
+use kube::ResourceExt;
+use thiserror::Error;
+use tracing::Instrument;
+
+use super::{Operation, Stopped, backup_line, count, log_body, number};
+use crate::adapter::chain;
+
+/// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
+///
+/// `Completed` and `PartiallyFailed`: it is in the store. `Failed` and `FailedValidation`: nothing but its log is. When the run was
+/// stopped nothing is left either.
+pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result<FinishedBackup, Stopped> {
+    let name = format!("{}/{}", backup.namespace().unwrap_or_default(), backup.name_any());
+    let log = operation.logs.start("backup", &name);
+    let span = tracing::info_span!("run", backup = name);
+    let mut archive_bytes = 0;
+    let result = attempt(operation, &mut backup, log).instrument(span.clone()).await;
+    let _entered = span.enter();
+    match result {
+        Ok(bytes) => {
+            archive_bytes = bytes;
+            tracing::info!(phase = %backup.phase(), "backup completed");
+        }
+        Err(Attempt::Engine(BackupError::Cancelled)) => return Err(Stopped),
+        Err(Attempt::Engine(BackupError::Invalid(errors))) => {
+            tracing::error!(error = errors.join("; "), "backup failed validation");
+            backup.status.phase = Some(BackupPhase::FailedValidation);
+            backup.status.validation_errors = errors;
+        }
+        Err(error) => {
+            tracing::error!(error = chain(&error), "backup failed");
+            backup.status.phase = Some(BackupPhase::Failed);
+            backup.status.failure_reason = chain(&error);
+            backup.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
+        }
+    }
+    Ok(FinishedBackup { backup, archive_bytes })
+}
+
+/// A backup that has come to an end, good or bad.
+#[derive(Debug)]
+pub struct FinishedBackup {
+    /// The backup with its final status.
+    pub backup: Backup,
+    /// Size of the stored archive in bytes; 0 when there is none.
+    pub archive_bytes: u64,
+}
+
+#[derive(Debug, Error)]
+enum Attempt {
+    #[error(transparent)]
+    Engine(BackupError),
+    #[error(transparent)]
+    Store(#[from] bowline_store::Error),
+    #[error("failed to begin the log")]
+    Log(#[source] io::Error),
+}
+
+async fn attempt(
+    operation: &Operation<'_>,
+    backup: &mut Backup,
+    log: io::Result<RunLog>,
+) -> Result<u64, Attempt> {
+    let log = log.map_err(Attempt::Log)?;
+    let upload = operation.store.begin(&backup.name_any()).await?;
+    let archive_bytes = match store(operation, backup, &upload).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            give_up(upload, log, &error).await;
+            return Err(error);
+        }
+    };
+    if let Err(error) = upload.put(BackupArtifact::Log, log_body(log)).await {
+        tracing::warn!(error = chain(&error), "the log can't be stored");
+    }
+    upload.commit(backup).await?;
+    Ok(archive_bytes)
+}
+
+/// Removes what was stored, but for the log, which tells why.
+async fn give_up(upload: BackupUpload, log: RunLog, error: &Attempt) {
+    let stopped = matches!(error, Attempt::Engine(BackupError::Cancelled));
+    if !stopped {
+        tracing::error!(error = chain(error), "backup can't be stored");
+        // That the log can't be stored either adds nothing.
+        let _ = upload.put(BackupArtifact::Log, log_body(log)).await;
+    }
+    tracing::info!("{}", upload.discard().await);
+}
+
+/// Everything but log and metadata. Returns the size of the archive.
+async fn store(
+    operation: &Operation<'_>,
+    backup: &mut Backup,
+    upload: &BackupUpload,
+) -> Result<u64, Attempt> {
+    let (outcome, archive_bytes) = archive(operation, backup, upload).await?;
+    artifacts(operation, backup, upload, &outcome).await?;
+    Ok(archive_bytes)
+}
+
+/// Runs the engine and, at the same time, the upload of what it archives.
+async fn archive(
+    operation: &Operation<'_>,
+    backup: &Backup,
+    upload: &BackupUpload,
+) -> Result<(BackupOutcome, u64), Attempt> {
+    let settings = operation.settings;
+    let request = BackupRequest {
+        backup: Arc::new(backup.clone()),
+        actions: bowline_engine::action::backup::builtin(),
+        memory_budget: settings.memory_budget,
+        page_size: settings.page_size,
+        workers: settings.workers,
+        ..BackupRequest::default()
+    };
+    let (sink, source) = pipe::pipe();
+    let bytes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&bytes);
+    let source = source.inspect_ok(move |block| {
+        counter.fetch_add(block.len() as u64, Relaxed);
+    });
+    let (made, stored) = tokio::join!(
+        backup::run(&request, operation.ports, sink, operation.progress, operation.cancel),
+        upload.put(BackupArtifact::Contents, Body::from_stream(source)),
+    );
+    match (made, stored) {
+        (Ok(outcome), Ok(())) => Ok((outcome, bytes.load(Relaxed))),
+        // The engine sees only that nobody takes its archive any more; the store knows why.
+        (Ok(_) | Err(BackupError::Archive(_)), Err(error)) => Err(Attempt::Store(error)),
+        (Err(error), _) => Err(Attempt::Engine(error)),
+    }
+}
+
+/// Stores everything but log and metadata, and fills in the status.
+async fn artifacts(
+    operation: &Operation<'_>,
+    backup: &mut Backup,
+    upload: &BackupUpload,
+    outcome: &BackupOutcome,
+) -> Result<(), Attempt> {
+    let results = outcome.findings.results(backup_line);
+    let (volumes, snapshots): (&[Bare<PodVolumeBackup>], &[NativeSnapshot]) = (&[], &[]);
+    let (pod_volumes, native) = (null_if_empty(volumes), null_if_empty(snapshots));
+    tokio::try_join!(
+        upload.write(BackupArtifact::Results, &results),
+        upload.write(BackupArtifact::ResourceList, &outcome.resource_list),
+        upload.write(BackupArtifact::VolumeInfo, &outcome.volume_infos),
+        upload.write(BackupArtifact::ItemOperations, &outcome.operations),
+        upload.write(BackupArtifact::PodVolumeBackups, &pod_volumes),
+        upload.write(BackupArtifact::VolumeSnapshots, &native),
+    )?;
+    finish(backup, outcome, Time(operation.ports.clock.now()));
+    Ok(())
+}
+
+fn finish(backup: &mut Backup, outcome: &BackupOutcome, now: Time) {
+    let status = &mut backup.status;
+    status.version = 1;
+    status.format_version = FORMAT_VERSION.into();
+    status.completion_timestamp = Some(now);
+    status.warnings = count(&outcome.findings, Level::Warning);
+    status.errors = count(&outcome.findings, Level::Error);
+    status.progress = Some(BackupProgress {
+        total_items: number(outcome.total_items),
+        items_backed_up: number(outcome.stored_items),
+    });
+    status.hook_status = Some(HookStatus {
+        hooks_attempted: number(outcome.hooks.attempted),
+        hooks_failed: number(outcome.hooks.failed),
+    });
+    status.phase =
+        Some(if status.errors > 0 { BackupPhase::PartiallyFailed } else { BackupPhase::Completed });
+}

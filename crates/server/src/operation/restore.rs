@@ -1,0 +1,157 @@
+//! One restore from end to end.
+
+use std::sync::Arc;
+
+use bowline_api::backup::HookStatus;
+use bowline_api::restore::RestoreProgress;
+use bowline_api::{Backup, Restore, RestorePhase, Time};
+use bowline_engine::action::ActionError;
+use bowline_engine::archive::ArchiveError;
+use bowline_engine::archive::spool::{Limits, Spool};
+use bowline_engine::finding::Level;
+use bowline_engine::restore::{self, RestoreError, RestoreOutcome, RestoreRequest};
+use bowline_reconcile::telemetry::RunLog;
+use bowline_store::layout::RestoreArtifact;
+use futures::TryStreamExt;
+use kube::ResourceExt;
+use thiserror::Error;
+use tracing::Instrument;
+
+use super::{Operation, Stopped, count, log_body, number, restore_line};
+use crate::adapter::chain;
+
+/// Most entries of an archive.
+const MAX_ENTRIES: u64 = 10_000_000;
+
+/// Runs a prepared restore of a stored backup and returns it with its final phase, which says how it went. Its log, results and
+/// lists are in the store, as far as the store took them.
+pub async fn run_restore(
+    operation: &Operation<'_>,
+    mut restore: Restore,
+    backup: Backup,
+) -> Result<Restore, Stopped> {
+    let name = format!("{}/{}", restore.namespace().unwrap_or_default(), restore.name_any());
+    let log = operation.logs.start("restore", &name);
+    let span = tracing::info_span!("run", restore = name);
+    let finished = async {
+        let result = attempt(operation, &restore, backup).await;
+        if matches!(result, Err(Attempt::Engine(RestoreError::Cancelled))) {
+            return Err(Stopped);
+        }
+        finish(&mut restore, &result, Time(operation.ports.clock.now()));
+        store_results(operation, &mut restore, result.ok()).await;
+        match log {
+            Ok(log) => store_log(operation, &restore, log).await,
+            Err(error) => tracing::warn!(error = %error, "the log could not be kept"),
+        }
+        Ok(())
+    };
+    finished.instrument(span).await?;
+    Ok(restore)
+}
+
+#[derive(Debug, Error)]
+enum Attempt {
+    #[error(transparent)]
+    Engine(RestoreError),
+    #[error(transparent)]
+    Store(#[from] bowline_store::Error),
+    #[error("failed to read the backup's archive")]
+    Archive(#[source] ArchiveError),
+    #[error("failed to prepare the restore's actions")]
+    Actions(#[from] ActionError),
+}
+
+async fn attempt(
+    operation: &Operation<'_>,
+    restore: &Restore,
+    backup: Backup,
+) -> Result<RestoreOutcome, Attempt> {
+    let name = backup.name_any();
+    tracing::info!("starting restore of backup {}/{name}", backup.namespace().unwrap_or_default());
+    let volume_infos = operation.store.volume_info(&name).await?;
+    let archive = operation.store.contents(&name).await?;
+    let limits = Limits { total_bytes: operation.settings.max_extraction, entries: MAX_ENTRIES };
+    let spool = Spool::read(archive.body.map_err(std::io::Error::other), limits, operation.scratch);
+    let spool = tokio::select! {
+        spool = spool => spool.map_err(Attempt::Archive)?,
+        () = operation.cancel.cancelled() => return Err(Attempt::Engine(RestoreError::Cancelled)),
+    };
+    let settings = operation.settings;
+    let actions = bowline_engine::action::restore::builtin(operation.ports, operation.namespace).await?;
+    let request = RestoreRequest {
+        restore: Arc::new(restore.clone()),
+        backup: Arc::new(backup),
+        volume_infos,
+        actions,
+        priorities: settings.priorities.clone(),
+        resource_timeout: settings.resource_timeout,
+        terminating_timeout: settings.terminating_timeout,
+        memory_budget: settings.memory_budget,
+        modifiers: None,
+        version_priorities: None,
+        max_in_flight: settings.max_in_flight,
+    };
+    restore::run(&request, &spool, operation.ports, operation.progress, operation.cancel)
+        .await
+        .map_err(Attempt::Engine)
+}
+
+fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, Attempt>, now: Time) {
+    let status = &mut restore.status;
+    status.completion_timestamp = Some(now);
+    match result {
+        Ok(outcome) => {
+            status.warnings = count(&outcome.findings, Level::Warning);
+            status.errors = count(&outcome.findings, Level::Error);
+            status.progress = Some(RestoreProgress {
+                total_items: number(outcome.total_items),
+                items_restored: number(outcome.restored_items),
+            });
+            status.hook_status = Some(HookStatus {
+                hooks_attempted: number(outcome.hooks.attempted),
+                hooks_failed: number(outcome.hooks.failed),
+            });
+            let failed = status.errors > 0;
+            status.phase = Some(if failed { RestorePhase::PartiallyFailed } else { RestorePhase::Completed });
+        }
+        Err(Attempt::Engine(RestoreError::Invalid(errors))) => {
+            status.phase = Some(RestorePhase::FailedValidation);
+            status.validation_errors.clone_from(errors);
+        }
+        Err(error) => {
+            tracing::error!(error = chain(error), "restore failed");
+            status.phase = Some(RestorePhase::Failed);
+            status.failure_reason = chain(error);
+        }
+    }
+}
+
+/// Stores results and lists. A restore has happened even if they can't be stored, so that is only said in the status.
+async fn store_results(operation: &Operation<'_>, restore: &mut Restore, outcome: Option<RestoreOutcome>) {
+    let Some(outcome) = outcome else { return };
+    let name = restore.name_any();
+    let store = operation.store;
+    let results = outcome.findings.results(restore_line);
+    let stored = tokio::try_join!(
+        store.write_restore(&name, RestoreArtifact::Results, &results),
+        store.write_restore(&name, RestoreArtifact::ResourceList, &outcome.resource_list),
+        store.write_restore(&name, RestoreArtifact::ItemOperations, &outcome.operations),
+        store.write_restore(&name, RestoreArtifact::VolumeInfo, &outcome.volume_infos),
+    );
+    if let Err(error) = stored {
+        tracing::error!(error = chain(&error), "the results of the restore can't be stored");
+        restore.status.errors += 1;
+        restore.status.phase = Some(RestorePhase::PartiallyFailed);
+        restore.status.failure_reason =
+            format!("the restore is done, but its results are not stored: {}", chain(&error));
+    }
+}
+
+async fn store_log(operation: &Operation<'_>, restore: &Restore, log: RunLog) {
+    tracing::info!(phase = %restore.phase(), "restore completed");
+    let stored = operation.store.put_restore(&restore.name_any(), RestoreArtifact::Log, log_body(log)).await;
+    if let Err(error) = stored {
+        tracing::warn!(error = chain(&error), "the log of the restore can't be stored");
+    }
+}
