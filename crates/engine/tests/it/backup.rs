@@ -1,5 +1,7 @@
 //! Backups of a memory cluster.
 
+mod faults;
 mod golden;
 mod harness;
+mod related;
 mod selection;

@@ -1,4 +1,5 @@
 //! The engine over in-memory ports.
 
+#[cfg(test)]
 mod backup;
 mod restore;

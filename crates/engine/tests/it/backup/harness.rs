@@ -42,9 +42,9 @@ impl Made {
 }
 
 /// A request with this spec and the built-in actions.
-pub(super) fn request(spec: Value) -> BackupRequest {
+pub(super) fn request(spec: impl Into<Value>) -> BackupRequest {
     let backup = serde_json::json!({"apiVersion": "velero.io/v1", "kind": "Backup",
-        "metadata": {"name": "b", "namespace": "velero", "uid": "u"}, "spec": spec});
+        "metadata": {"name": "b", "namespace": "velero", "uid": "u"}, "spec": spec.into()});
     with_backup(serde_json::from_value(backup).unwrap())
 }
 
