@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod compare;
 mod crd;
+mod crew;
 mod existing;
 mod fields;
 mod filter;

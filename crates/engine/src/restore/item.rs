@@ -10,6 +10,8 @@ use bowline_api::artifact::{
 use bowline_api::label;
 use bowline_api::resource::{GroupVersionKind, ObjectKey};
 
+use serde_json::value::RawValue;
+
 use super::check::{ADDITIONAL_CHECKS, CHECKS, Scope, first_reason};
 use super::namespace::Found;
 use super::place::{Existing, Prepared};
@@ -23,7 +25,7 @@ use crate::action::{Item, ItemId, RestoreAction, RestoreContext, RestoreEffects}
 use crate::archive::spool::EntryId;
 use crate::catalog::{GroupResource, Kind};
 use crate::finding::{Level, chain};
-use crate::object::Object;
+use crate::object::{Object, ObjectError};
 use crate::port::ObjectRef;
 
 /// How often additional items are asked whether they are ready.
@@ -182,7 +184,7 @@ impl Run {
                 Err(error) => return named("reading", &error),
             }
         }
-        let (cleaned, status, owners) = match self.clean(object, &id.resource) {
+        let (cleaned, status) = match self.clean(object, &id.resource) {
             Ok(parts) => parts,
             Err(error) => return named("reading", &error),
         };
@@ -202,7 +204,7 @@ impl Run {
         let finished =
             item.finish().and_then(|object| prepare::after_actions(&object, self.rules(), namespace));
         match finished {
-            Ok(object) => self.aim(id, object, namespace, (status, owners)),
+            Ok(object) => self.aim(id, object, namespace, status),
             Err(error) => named("preparing", &error),
         }
     }
@@ -211,11 +213,11 @@ impl Run {
         &self,
         object: &Object,
         resource: &GroupResource,
-    ) -> Result<Cleaned, crate::object::ObjectError> {
+    ) -> Result<(Object, Option<Box<RawValue>>), ObjectError> {
         let annotation = object.head().annotation(label::RESTORE_STATUS);
         let status =
             if self.rules().restores_status(resource, annotation) { prepare::status(object)? } else { None };
-        Ok((prepare::before_actions(object, self.rules())?, status, prepare::managed_fields(object)?))
+        Ok((prepare::before_actions(object, self.rules())?, status))
     }
 
     /// Runs the actions. `Some` when one of them ended the restore of this object.
@@ -326,7 +328,7 @@ impl Run {
         id: &ItemId,
         object: Object,
         namespace: Option<&str>,
-        (status, owners): (Text, Text),
+        status: Option<Box<RawValue>>,
     ) -> Outcome {
         let head = object.head();
         let scene = self.scene();
@@ -339,6 +341,13 @@ impl Run {
         let namespace = namespace.filter(|_| kind.namespaced).map(ToOwned::to_owned);
         let resource = kind.group_resource();
         let target = ObjectRef { name: head.name.clone(), namespace, kind };
+        // Read here, because an action may have made another object of it.
+        let owners = match prepare::managed_fields(&object) {
+            Ok(owners) => owners,
+            Err(error) => {
+                return Outcome::Failed(format!("error reading {}/{}: {error}", id.resource, id.name));
+            }
+        };
         Outcome::Ready(Box::new(Prepared { object, target, resource, status, owners }))
     }
 
@@ -363,9 +372,6 @@ impl Run {
         self.add_operation(operation);
     }
 }
-
-type Text = Option<Box<serde_json::value::RawValue>>;
-type Cleaned = (Object, Text, Text);
 
 fn served(scene: &Scene, id: &ItemId, api_version: &str, kind: &str) -> Option<Arc<Kind>> {
     let version = api_version.rsplit('/').next().unwrap_or_default();

@@ -60,8 +60,14 @@ pub(super) type Placed = (Step, Option<Object>);
 impl Run {
     /// Brings an object into the cluster, or finds out what that would mean (dry run).
     pub(super) async fn place(&self, prepared: &Prepared, existing: Existing) -> Placed {
+        let same_version = |object: &Object| object.head().api_version == prepared.object.head().api_version;
         let known = match existing {
-            Existing::Found(object) => Some(*object),
+            Existing::Found(object) if same_version(&object) => Some(*object),
+            // Listed at another version: two versions can't be compared.
+            Existing::Found(_) => match self.client.get(&prepared.target).await {
+                Ok(found) => found,
+                Err(error) => return (self.fail(prepared, &error), None),
+            },
             Existing::Unknown if self.is_dry => match self.client.get(&prepared.target).await {
                 Ok(found) => found,
                 Err(error) => return (self.fail(prepared, &error), None),
@@ -125,7 +131,7 @@ impl Run {
     async fn meet_dying(&self, prepared: &Prepared) -> Placed {
         let is_volume =
             ["persistentvolumes", "persistentvolumeclaims"].iter().any(|name| prepared.resource.is("", name));
-        if self.is_dry {
+        if self.is_dry && is_volume {
             return (Step::Create, None);
         }
         let timeout = self.request.terminating_timeout;
@@ -142,7 +148,7 @@ impl Run {
             prepared.kind_and_name()
         );
         self.find(Level::Warning, prepared, message);
-        (Step::Skip(Skip::Differs), None)
+        (Step::Skip(Skip::Dying), None)
     }
 
     async fn settle(&self, prepared: &Prepared, existing: &Object, comparison: &Comparison) -> Step {

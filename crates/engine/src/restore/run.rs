@@ -1,15 +1,15 @@
 //! A run of a restore: waves one after the other, many objects in flight inside each.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bowline_api::artifact::RestoreOperation;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::crew::{Crew, pass_on};
 use super::existing::Rest;
 use super::hook::{self, HookCounter, HookSender};
 use super::ledger::Ledger;
@@ -244,7 +244,7 @@ impl Run {
     }
 
     async fn restore_section(self: &Arc<Self>, resource: &GroupResource, section: &Section) {
-        let Some(kind) = self.scene().catalog.get(resource).map(Arc::clone) else { return };
+        let Some(kind) = self.kind_to_list(resource, section) else { return };
         let found = match &section.namespace {
             Some(namespace) => self.ensure_namespace(namespace).await,
             None => Found::Existing,
@@ -278,6 +278,20 @@ impl Run {
         crew.finish().await;
     }
 
+    /// The kind at the version in which the section's objects are stored, so that they can be compared with a list.
+    fn kind_to_list(&self, resource: &GroupResource, section: &Section) -> Option<Arc<Kind>> {
+        let scene = self.scene();
+        let first = *section.entries.first()?;
+        let stored = self.spool.load(self.version_of(first, &self.spool.id(first))).ok();
+        let stored = stored.and_then(|object| {
+            let head = object.head();
+            scene.catalog.of_object(&head.api_version, &head.kind).map(Arc::clone)
+        });
+        stored
+            .filter(|kind| kind.group_resource() == *resource)
+            .or_else(|| scene.catalog.get(resource).map(Arc::clone))
+    }
+
     async fn restore_namespaces(self: &Arc<Self>, section: &Section) {
         let mut crew = self.crew();
         for entry in section.entries.iter().copied() {
@@ -293,7 +307,7 @@ impl Run {
 
     /// Tasks for objects, bounded over the whole run.
     pub(super) fn crew(&self) -> Crew {
-        Crew { places: Arc::clone(&self.places), tasks: JoinSet::new() }
+        Crew::new(&self.places)
     }
 
     pub(super) fn rules(&self) -> &Rules {
@@ -373,43 +387,6 @@ impl Run {
             return Err(RestoreError::ClusterLost { handled, total, source });
         }
         if self.is_stopped() { Err(RestoreError::Cancelled) } else { Ok(()) }
-    }
-}
-
-/// A group of tasks that takes its places from the run.
-pub(super) struct Crew {
-    places: Arc<Semaphore>,
-    tasks: JoinSet<()>,
-}
-
-impl Crew {
-    /// Starts a task as soon as there is a place.
-    pub(super) async fn send(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        let place: OwnedSemaphorePermit =
-            Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
-        while let Some(ended) = self.tasks.try_join_next() {
-            pass_on(ended);
-        }
-        self.tasks.spawn(async move {
-            task.await;
-            drop(place);
-        });
-    }
-
-    /// Waits for all of them.
-    pub(super) async fn finish(mut self) {
-        while let Some(ended) = self.tasks.join_next().await {
-            pass_on(ended);
-        }
-    }
-}
-
-/// A task that panicked must not look like one that ended.
-fn pass_on(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Skip {
     Unchanged,
     /// The object exists and differs, and the policy is to leave it alone.
     Differs,
+    /// The object exists but is being deleted.
+    Dying,
 }
 
 impl Skip {
@@ -46,7 +48,7 @@ impl Skip {
             Self::MirrorPod | Self::Reprovisioned | Self::ByAction { .. } | Self::Unchanged => {
                 Some(ItemResult::Skipped)
             }
-            Self::Differs => Some(ItemResult::Failed),
+            Self::Differs | Self::Dying => Some(ItemResult::Failed),
             _ => None,
         }
     }
@@ -67,6 +69,7 @@ impl fmt::Display for Skip {
             Self::ByAction { action, reason } => return write!(f, "{reason} ({action})"),
             Self::Unchanged => "it exists and is as in the backup",
             Self::Differs => "it exists and differs from the backup, and the policy is to leave it alone",
+            Self::Dying => "it exists but is being deleted",
         };
         f.write_str(text)
     }
