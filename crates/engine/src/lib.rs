@@ -21,5 +21,6 @@ pub mod port;
 pub mod progress;
 pub mod restore;
 pub mod retry;
+pub mod schedule;
 pub mod select;
 pub mod volume;
