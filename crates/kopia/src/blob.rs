@@ -194,8 +194,8 @@ impl BlobError {
 }
 
 /// Cuts `range` out of the whole blob, for stores that hold whole blobs.
-pub(crate) fn slice(data: &Bytes, range: Option<Range<u64>>) -> BlobResult<Bytes> {
-    let Some(Range { start, end }) = range else { return Ok(data.clone()) };
+pub(crate) fn slice(data: &Bytes, range: Option<&Range<u64>>) -> BlobResult<Bytes> {
+    let Some(&Range { start, end }) = range else { return Ok(data.clone()) };
     if start > end || end > data.len() as u64 {
         return Err(BlobError::InvalidRange { start, end });
     }

@@ -76,7 +76,7 @@ impl Format {
         parameters.check()?;
         let block = FormatBlock::new(random::<32>()?.to_vec());
         let key = derive(&block, password).await?;
-        let retention = serde_json::to_vec(&options.retention).map_err(unserializable)?;
+        let retention = serde_json::to_vec(&options.retention).map_err(|source| unserializable(&source))?;
         put_retention(store, &block, &key, &retention).await?;
         let sealed = block.seal(&key, &parameters.to_json()?)?;
         match store.put(FORMAT_BLOB, sealed.to_json()?, PutOptions::if_absent()).await {
@@ -222,7 +222,7 @@ fn not_json(what: &str, source: &serde_json::Error) -> Error {
     Error::damaged(what, format!("invalid JSON: {source}"))
 }
 
-fn unserializable(source: serde_json::Error) -> Error {
+fn unserializable(source: &serde_json::Error) -> Error {
     Error::InvalidArgument(format!("cannot be written as JSON: {source}"))
 }
 

@@ -192,14 +192,17 @@ impl Job<'_> {
         if self.may_delete_packs() {
             report.deleted_packs = self.task("full-delete-blobs", blobs::delete_orphans).await?;
         }
-        if self.parameters.extend_object_locks && self.repository.format().retention().active(self.start).is_some() {
+        if self.parameters.extend_object_locks
+            && self.repository.format().retention().active(self.start).is_some()
+        {
             report.extended_locks = self.task("extend-blob-retention-time", blobs::extend_locks).await?;
         }
         report.epochs.compacted = self.task("compact-single-epoch", epochs::compact_singles).await?;
         report.epochs.advanced_to = self.task("advance-epoch", epochs::advance).await?;
         report.epochs.range = self.task("generate-epoch-range-index", epochs::checkpoint_range).await?;
         report.epochs.deleted_markers = self.task("cleanup-epoch-markers", epochs::delete_markers).await?;
-        report.epochs.deleted_indexes = self.task("delete-superseded-epoch-indexes", epochs::delete_superseded).await?;
+        report.epochs.deleted_indexes =
+            self.task("delete-superseded-epoch-indexes", epochs::delete_superseded).await?;
         report.deleted_logs = self.task("cleanup-logs", blobs::delete_logs).await?;
         Ok(())
     }
@@ -246,7 +249,8 @@ impl Job<'_> {
 
     fn may_delete_packs(&self) -> bool {
         let rewrites = ["full-rewrite-contents", "quick-rewrite-contents"];
-        let last = rewrites.iter().filter_map(|task| self.schedule.last_success(task)).map(|run| run.end).max();
+        let last =
+            rewrites.iter().filter_map(|task| self.schedule.last_success(task)).map(|run| run.end).max();
         last.is_none_or(|end| self.now().duration_since(end) >= safety::REWRITE_TO_DELETE)
     }
 

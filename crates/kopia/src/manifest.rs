@@ -55,8 +55,8 @@ impl Manifest {
     }
 
     /// Whether all of `labels` are there with these values.
-    pub fn has_labels<'a>(&self, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> bool {
-        labels.into_iter().all(|(key, value)| self.labels.get(key).is_some_and(|found| found == value))
+    pub fn has_labels(&self, labels: &[(&str, &str)]) -> bool {
+        labels.iter().all(|(key, value)| self.labels.get(*key).is_some_and(|found| found == value))
     }
 }
 
@@ -73,7 +73,7 @@ impl Manifests {
     /// # Errors
     /// Those of reading contents; [`Error::Damaged`] for one that is not a list of manifests.
     pub async fn load(contents: &ContentStore) -> Result<Self> {
-        let entries = contents.index().iter_prefix(Prefix::MANIFEST)?;
+        let entries = contents.index().scan_prefix(Prefix::MANIFEST)?;
         let live: Vec<ContentId> = entries
             .filter(|entry| entry.as_ref().map_or(true, |entry| !entry.deleted))
             .map(|entry| entry.map(|entry| entry.id))
@@ -102,9 +102,8 @@ impl Manifests {
     }
 
     /// The manifests with all of `labels`, oldest first.
-    pub fn find<'a>(&self, labels: impl IntoIterator<Item = (&'a str, &'a str)> + Clone) -> Vec<&Manifest> {
-        let mut found: Vec<_> =
-            self.by_id.values().filter(|manifest| manifest.has_labels(labels.clone())).collect();
+    pub fn find(&self, labels: &[(&str, &str)]) -> Vec<&Manifest> {
+        let mut found: Vec<_> = self.by_id.values().filter(|manifest| manifest.has_labels(labels)).collect();
         found.sort_by_key(|manifest| manifest.modified);
         found
     }
@@ -143,7 +142,7 @@ impl Stored {
         if !reserved {
             return Err(Error::InvalidArgument("a manifest needs the label \"type\"".into()));
         }
-        let data = serde_json::value::to_raw_value(data).map_err(unwritable)?;
+        let data = serde_json::value::to_raw_value(data).map_err(|source| unwritable(&source))?;
         let id = hex::encode(random::<16>()?);
         Ok(Self { id, labels: Some(labels), modified, deleted: false, data: Some(data) })
     }
@@ -180,7 +179,8 @@ impl Stored {
 
 /// The plaintext of a manifest content.
 pub(crate) fn encode(entries: &[Stored]) -> Result<Vec<u8>> {
-    let mut json = serde_json::to_vec(&Entries { entries: entries.iter().collect() }).map_err(unwritable)?;
+    let mut json = serde_json::to_vec(&Entries { entries: entries.iter().collect() })
+        .map_err(|source| unwritable(&source))?;
     json.push(b'\n');
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let failed = |source| Error::InvalidArgument(format!("manifests cannot be compressed: {source}"));
@@ -197,6 +197,6 @@ async fn read(contents: &ContentStore, id: ContentId) -> Result<Vec<Stored>> {
     Ok(list.entries)
 }
 
-fn unwritable(source: serde_json::Error) -> Error {
+fn unwritable(source: &serde_json::Error) -> Error {
     Error::InvalidArgument(format!("a manifest cannot be written: {source}"))
 }

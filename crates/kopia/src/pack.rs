@@ -127,7 +127,7 @@ pub(crate) fn read_local_index(sealer: &Sealer, id: &str, pack: &[u8]) -> Result
         .ok_or_else(|| damaged("its index lies outside"))?;
     let local = sealer.open(&format!("index of pack {id}"), &postamble.iv, sealed.to_vec())?;
     let file = IndexFile::new(&format!("of pack {id}"), local, false)?;
-    IndexSet::new(vec![(id.to_owned(), Arc::new(file))], None).iter()?.collect()
+    IndexSet::new(vec![(id.to_owned(), Arc::new(file))], None).scan()?.collect()
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::content::{ContentStore, blocking};
@@ -27,8 +28,10 @@ use crate::{Error, Repository, Result};
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
-    /// Ranges of packs read at the same time; each is held in memory, at most 8 MiB.
+    /// Ranges of packs read at the same time, each of at most 8 MiB.
     pub parallel_reads: usize,
+    /// Bytes of these that may be in memory; large ones wait for each other.
+    pub read_memory: usize,
     /// Whether what is in the way is replaced; otherwise it is left alone and counted.
     pub overwrite: bool,
     /// Whether blocks of zeros become holes.
@@ -49,7 +52,8 @@ impl Default for RestoreOptions {
     /// As Velero restores: replace what is there, owners where allowed.
     fn default() -> Self {
         Self {
-            parallel_reads: 8,
+            parallel_reads: 16,
+            read_memory: 32 << 20,
             overwrite: true,
             sparse: false,
             owners: true,
@@ -93,6 +97,29 @@ pub struct Restored {
 }
 
 const MAX_FAILURES: usize = 100;
+
+/// The bytes that may be in memory.
+#[derive(Debug)]
+struct Budget {
+    permits: Semaphore,
+    total: u32,
+}
+
+impl Budget {
+    /// Bytes of one permit.
+    const UNIT: usize = 4096;
+
+    fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes / Self::UNIT).unwrap_or(u32::MAX).max(1);
+        Self { permits: Semaphore::new(total as usize), total }
+    }
+
+    /// Waits until `bytes` more may be in memory. What exceeds the budget by itself takes all of it.
+    async fn take(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
+        let wanted = u32::try_from(bytes / Self::UNIT as u64 + 1).unwrap_or(u32::MAX).min(self.total);
+        self.permits.acquire_many(wanted).await.map_err(|_| Error::Worker)
+    }
+}
 
 /// Counted by all threads.
 #[derive(Debug, Default)]
@@ -168,9 +195,11 @@ pub async fn restore_object(
 ) -> Result<u64> {
     let contents: &ContentStore = repository.contents();
     let reader = ObjectReader::open(contents, object).await?;
+    let budget = Budget::new(options.read_memory);
     let pieces = stream::iter(reader.pieces().to_vec()).map(|piece| {
-        let (reader, target) = (&reader, target.clone());
+        let (reader, target, budget) = (&reader, target.clone(), &budget);
         async move {
+            let _room = budget.take(piece.length).await?;
             if options.cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }

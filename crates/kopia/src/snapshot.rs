@@ -143,8 +143,8 @@ impl Snapshot {
 /// [`Error::Damaged`] naming a manifest that cannot be read.
 pub fn list(manifests: &Manifests, source: Option<&Source>) -> Result<Vec<Snapshot>> {
     let found = match source {
-        Some(source) => manifests.find(source.labels(SNAPSHOT_TYPE)),
-        None => manifests.find([(TYPE_LABEL, SNAPSHOT_TYPE)]),
+        Some(source) => manifests.find(&source.labels(SNAPSHOT_TYPE)),
+        None => manifests.find(&[(TYPE_LABEL, SNAPSHOT_TYPE)]),
     };
     let mut snapshots: Vec<_> = found.into_iter().map(Snapshot::from_manifest).collect::<Result<_>>()?;
     snapshots.sort_by_key(|snapshot| snapshot.start_time);

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Result;
 use crate::content::blocking;
 use crate::error::Error;
-use crate::object::{self, Inline};
+use crate::object;
 use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Stats, Summary};
 use crate::splitter::Splitter;
 use crate::writer::Writer;
@@ -114,7 +114,7 @@ pub async fn upload_tree(
     options: UploadOptions,
 ) -> Result<Uploaded> {
     let (contents, root) = (writer.contents().clone(), root.into());
-    blocking(move || tree::run(contents, &root, parent, options)).await
+    blocking(move || tree::run(&contents, &root, parent.as_ref(), &options)).await
 }
 
 /// Uploads what `source` yields as the only entry of a synthetic directory, both called `name`: the form of a block device,
@@ -172,9 +172,4 @@ fn read_error(options: &UploadOptions, path: &Path, source: std::io::Error) -> E
         return Error::Cancelled;
     }
     Error::File { action: "read", path: path.to_owned(), source }
-}
-
-/// A sink for small documents of file data.
-fn inline(writer: &crate::content::ContentWriter) -> Inline<'_> {
-    Inline { writer, prefix: None, compress: false }
 }

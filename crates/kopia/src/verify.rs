@@ -85,9 +85,13 @@ pub async fn verify(repository: &Repository, options: &VerifyOptions) -> Result<
     Ok(report)
 }
 
-async fn verify_contents(contents: &Arc<ContentStore>, options: &VerifyOptions, report: &mut VerifyReport) -> Result<()> {
+async fn verify_contents(
+    contents: &Arc<ContentStore>,
+    options: &VerifyOptions,
+    report: &mut VerifyReport,
+) -> Result<()> {
     let packs = pack_lengths(contents).await?;
-    let mut entries = contents.index().iter()?;
+    let mut entries = contents.index().scan()?;
     loop {
         if options.cancel.is_cancelled() {
             return Err(Error::Cancelled);
@@ -145,13 +149,19 @@ async fn read_all(
         .boxed();
     while let Some((count, problems)) = reading.try_next().await? {
         report.read += count;
-        problems.into_iter().for_each(|problem| report.problem(problem));
+        for problem in problems {
+            report.problem(problem);
+        }
     }
     Ok(())
 }
 
-async fn verify_range(contents: &Arc<ContentStore>, read: RangeRead<IndexEntry>) -> Result<(u64, Vec<String>)> {
-    let bytes: Bytes = contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack)?;
+async fn verify_range(
+    contents: &Arc<ContentStore>,
+    read: RangeRead<IndexEntry>,
+) -> Result<(u64, Vec<String>)> {
+    let bytes: Bytes =
+        contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack)?;
     let contents = contents.clone();
     blocking(move || {
         let check = |entry: &IndexEntry| {
@@ -188,9 +198,13 @@ async fn verify_snapshots(
             Some(root) => Visitor::new(contents, &mut visit).walk(&snapshot.id, root).await,
             None => Err(Error::damaged(format!("snapshot {}", snapshot.id), "it has no root")),
         };
-        missing.into_iter().for_each(|problem| report.problem(problem));
+        for problem in missing {
+            report.problem(problem);
+        }
         match walked {
-            Err(error) if error.is_damage() || error.is_not_found() => report.problem(format!("snapshot {}: {error}", snapshot.id)),
+            Err(error) if error.is_damage() || error.is_not_found() => {
+                report.problem(format!("snapshot {}: {error}", snapshot.id));
+            }
             other => other?,
         }
     }

@@ -101,8 +101,8 @@ impl Writer {
         blocking(move || {
             let entries: Vec<Stored> = manifests.iter().map(Stored::kept).collect();
             let kept = contents.write(Some(Prefix::MANIFEST), &manifest::encode(&entries)?, true)?;
-            let old = manifests.contents().iter().filter(|id| **id != kept);
-            old.map(|id| contents.delete(id)).collect::<Result<()>>()
+            let mut old = manifests.contents().iter().filter(|id| **id != kept);
+            old.try_for_each(|id| contents.delete(id))
         })
         .await?;
         self.flush().await

@@ -127,7 +127,7 @@ impl FileSystemStore {
 #[async_trait]
 impl BlobStore for FileSystemStore {
     async fn get(&self, id: &str, range: Option<Range<u64>>) -> BlobResult<Bytes> {
-        self.blocking(id, move |path| read(path, range)).await
+        self.blocking(id, move |path| read(path, range.as_ref())).await
     }
 
     async fn put(&self, id: &str, data: Bytes, options: PutOptions) -> BlobResult<()> {
@@ -205,9 +205,9 @@ fn walk(
     Ok(true)
 }
 
-fn read(path: &Path, range: Option<Range<u64>>) -> BlobResult<Bytes> {
+fn read(path: &Path, range: Option<&Range<u64>>) -> BlobResult<Bytes> {
     let mut file = fs::File::open(path).map_err(from_io)?;
-    let Some(Range { start, end }) = range else {
+    let Some(&Range { start, end }) = range else {
         let mut data = Vec::new();
         file.read_to_end(&mut data).map_err(from_io)?;
         return Ok(data.into());

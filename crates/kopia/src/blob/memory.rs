@@ -35,6 +35,7 @@ impl MemoryStore {
     }
 
     /// An independent copy of the present state, as a restart after a crash would find it.
+    #[must_use]
     pub fn fork(&self) -> Self {
         Self { blobs: Arc::new(Mutex::new(self.lock().clone())), clock: self.clock.clone() }
     }
@@ -55,7 +56,7 @@ impl BlobStore for MemoryStore {
     async fn get(&self, id: &str, range: Option<Range<u64>>) -> BlobResult<Bytes> {
         let blobs = self.lock();
         let (data, _) = blobs.get(id).ok_or(BlobError::NotFound)?;
-        slice(data, range)
+        slice(data, range.as_ref())
     }
 
     async fn put(&self, id: &str, data: Bytes, options: PutOptions) -> BlobResult<()> {

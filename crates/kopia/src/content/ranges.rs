@@ -81,9 +81,16 @@ mod tests {
             format_version: 3,
         };
         let far = (GAP + 200) as u32;
-        let items = vec![entry("b", 0, 9), entry("a", 50, 50), entry("a", 0, 50), entry("a", far, 1), entry("a", 0, 50)];
+        let items = vec![
+            entry("b", 0, 9),
+            entry("a", 50, 50),
+            entry("a", 0, 50),
+            entry("a", far, 1),
+            entry("a", 0, 50),
+        ];
         let reads = coalesce(items);
-        let shapes: Vec<_> = reads.iter().map(|read| (&*read.pack, read.range.clone(), read.items.len())).collect();
+        let shapes: Vec<_> =
+            reads.iter().map(|read| (&*read.pack, read.range.clone(), read.items.len())).collect();
         assert_eq!(shapes, [("a", 0..100, 3), ("a", u64::from(far)..u64::from(far) + 1, 1), ("b", 0..9, 1)]);
         assert_eq!(reads[0].slice(&reads[0].items[2]), 50..100);
     }

@@ -15,12 +15,14 @@ const SEGMENT: u64 = 2 << 20;
 const CAPACITY: usize = 8;
 
 type Segment = Arc<OnceCell<Bytes>>;
+/// A pack, and the number of a segment in it.
+type Place = (Arc<str>, u64);
 
 /// The last used segments of packs, at most 16 MiB.
 #[derive(Debug)]
 pub(super) struct SegmentCache {
     store: Arc<dyn BlobStore>,
-    recent: Mutex<VecDeque<((Arc<str>, u64), Segment)>>,
+    recent: Mutex<VecDeque<(Place, Segment)>>,
     lengths: Mutex<HashMap<Arc<str>, u64>>,
 }
 
@@ -59,7 +61,7 @@ impl SegmentCache {
     }
 
     /// The cell of a segment, which becomes the most recent one.
-    fn cell(&self, key: (Arc<str>, u64)) -> Segment {
+    fn cell(&self, key: Place) -> Segment {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = match recent.iter().position(|(known, _)| *known == key) {
             Some(index) => recent.remove(index).map(|(_, cell)| cell).unwrap_or_default(),

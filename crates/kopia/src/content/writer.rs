@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::{ContentStore, blocking};
@@ -26,7 +26,7 @@ use crate::pack::{PackBuilder, PackKind, Sealed};
 use crate::session::{self, SessionMarker};
 use crate::{Error, Result};
 
-use pending::{Pending, State};
+use pending::{OpenPack, State};
 
 /// The index of a session is written at the latest after this time.
 const MAX_INDEX_AGE: SignedDuration = SignedDuration::from_mins(10);
@@ -105,7 +105,8 @@ impl ContentWriter {
         let max = parameters.max_pack_size as usize;
         let pack_size = options.pack_size.unwrap_or(max / 3 * 2).min(max);
         Ok(Self {
-            permits: Arc::new(Semaphore::new(options.parallel_uploads.max(1))),
+            // One pack of each kind is open while others are uploaded.
+            permits: Arc::new(Semaphore::new(PackKind::ALL.len() + options.parallel_uploads.max(1))),
             contents,
             options,
             pack_size,
@@ -191,7 +192,7 @@ impl ContentWriter {
         let mut bytes = Vec::new();
         self.contents.sealer().seal(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
         let original_length = data.len() as u32;
-        self.append(Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
+        self.append(&Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
     }
 
     /// Moves a stored content to a new pack, keeping it deleted or undeleting it as told. `stored` are its sealed bytes.
@@ -202,7 +203,7 @@ impl ContentWriter {
         {
             let _gate = self.gate.blocking_read();
             self.check()?;
-            self.append(Copied {
+            self.append(&Copied {
                 id: entry.id,
                 bytes: stored,
                 original_length: entry.original_length,
@@ -235,15 +236,31 @@ impl ContentWriter {
     /// Adds sealed bytes to the open pack of their kind, and uploads it when it is full.
     ///
     /// The caller holds the gate until then: a flush must not write the index of a pack that nobody uploads yet.
-    fn append(&self, content: Copied<'_>) -> Result<()> {
-        match self.append_locked(content)? {
-            Some(full) => self.handle.block_on(self.upload(full)),
-            None => Ok(()),
+    fn append(&self, content: &Copied<'_>) -> Result<()> {
+        let kind = PackKind::of(&content.id);
+        let mut permit = None;
+        loop {
+            let open = self.lock().open[kind as usize].is_some();
+            if !open && permit.is_none() {
+                // Every pack in memory has a permit, from its first content until it is uploaded.
+                let next = self.handle.block_on(self.permits.clone().acquire_owned());
+                permit = Some(next.map_err(|_| Error::Worker)?);
+            }
+            match self.append_locked(kind, content, &mut permit)? {
+                Appended::Full(pack) => return self.start_upload(pack),
+                Appended::Done => return Ok(()),
+                // Another thread took the pack away just now.
+                Appended::NoPack => {}
+            }
         }
     }
 
-    fn append_locked(&self, content: Copied<'_>) -> Result<Option<PackBuilder>> {
-        let kind = PackKind::of(&content.id);
+    fn append_locked(
+        &self,
+        kind: PackKind,
+        content: &Copied<'_>,
+        permit: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<Appended> {
         let sealed = Sealed {
             id: content.id,
             bytes: content.bytes,
@@ -256,14 +273,18 @@ impl ContentWriter {
         let mut state = self.lock();
         let session = self.session(&mut state)?;
         let slot = &mut state.open[kind as usize];
-        let pack = match slot {
-            Some(pack) => pack,
-            None => slot.insert(PackBuilder::new(kind, &session.id, self.pack_size + PACK_ROOM)?),
+        let pack = match (&mut *slot, permit.take()) {
+            (Some(pack), _) => pack,
+            (None, None) => return Ok(Appended::NoPack),
+            (None, Some(permit)) => {
+                let builder = PackBuilder::new(kind, &session.id, self.pack_size + PACK_ROOM)?;
+                slot.insert(OpenPack { builder, _permit: permit })
+            }
         };
-        let entry = pack.append(&sealed);
-        let full = if pack.len() >= self.pack_size { slot.take() } else { None };
+        let entry = pack.builder.append(&sealed);
+        let full = if pack.builder.len() >= self.pack_size { slot.take() } else { None };
         state.add(entry, self.contents.clock().now());
-        Ok(full)
+        Ok(full.map_or(Appended::Done, Appended::Full))
     }
 
     fn session(&self, state: &mut State) -> Result<Arc<Session>> {
@@ -299,28 +320,25 @@ impl ContentWriter {
         Ok(self.contents.index().find(id)?.is_some_and(|entry| !entry.deleted))
     }
 
-    /// Finishes a pack on a blocking thread and starts its upload, as soon as there is room for it.
-    async fn upload(&self, pack: PackBuilder) -> Result<()> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Worker)?;
+    /// Finishes a pack on a blocking thread and uploads it, in a task of its own.
+    fn start_upload(&self, pack: OpenPack) -> Result<()> {
         let session = { self.lock().session.clone() }.ok_or(Error::Worker)?;
         let (contents, failed) = (self.contents.clone(), self.failed.clone());
         let marker = self.marker(&session);
         let work = async move {
+            let OpenPack { builder, _permit } = pack;
             let sealer = contents.sealer().clone();
-            let (id, bytes, _) = blocking(move || pack.finish(&sealer)).await?;
+            let (id, bytes, _) = blocking(move || builder.finish(&sealer)).await?;
             session.write_marker(&contents, marker).await?;
             let options = contents.format().put_options(&id, contents.clock().now());
             contents.store().put(&id, bytes, options).await.blob("write", &id)
         };
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(
-            async move {
-                let _permit = permit;
-                let result = work.await;
-                failed.fetch_or(result.is_err(), Ordering::SeqCst);
-                result
-            },
-            &self.handle,
-        );
+        let upload = async move {
+            let result = work.await;
+            failed.fetch_or(result.is_err(), Ordering::SeqCst);
+            result
+        };
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(upload, &self.handle);
         Ok(())
     }
 
@@ -355,6 +373,15 @@ impl ContentWriter {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of a content.
+enum Appended {
+    Done,
+    /// It filled its pack.
+    Full(OpenPack),
+    /// There is no pack to put it in.
+    NoPack,
 }
 
 /// A content on its way into a pack.

@@ -108,7 +108,7 @@ enum Keyed {
     Blake2b(Box<blake2b_simd::Params>),
     Blake2s(Box<blake2s_simd::Params>),
     Blake3(Box<[u8; 32]>),
-    Hmac(fast_hmac::Key),
+    Hmac(Box<fast_hmac::Key>),
     Sha3With224(Box<Hmac<Sha3_224>>),
     Sha3With256(Box<Hmac<Sha3_256>>),
 }
@@ -155,9 +155,11 @@ impl Hasher {
                 Keyed::Blake3(blake3_key(secret, invalid)?.into())
             }
             HashAlgorithm::HmacSha256 | HashAlgorithm::HmacSha256Of128 => {
-                Keyed::Hmac(fast_hmac::Key::new(fast_hmac::HMAC_SHA256, secret))
+                Keyed::Hmac(fast_hmac::Key::new(fast_hmac::HMAC_SHA256, secret).into())
             }
-            HashAlgorithm::HmacSha224 => Keyed::Hmac(fast_hmac::Key::new(fast_hmac::HMAC_SHA224, secret)),
+            HashAlgorithm::HmacSha224 => {
+                Keyed::Hmac(fast_hmac::Key::new(fast_hmac::HMAC_SHA224, secret).into())
+            }
             HashAlgorithm::HmacSha3With224 => {
                 Keyed::Sha3With224(Hmac::new_from_slice(secret).map_err(|_| invalid())?.into())
             }

@@ -61,7 +61,7 @@ impl FormatBlock {
     }
 
     pub(super) fn to_json(&self) -> Result<Bytes> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(unserializable)?;
+        let mut json = serde_json::to_vec_pretty(self).map_err(|source| unserializable(&source))?;
         json.push(b'\n');
         Ok(json.into())
     }

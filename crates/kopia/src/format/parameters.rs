@@ -28,7 +28,7 @@ pub struct RepositoryParameters {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ecc: String,
     /// Its overhead in percent, 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ecc_overhead_percent: u32,
     /// The key of the hash function.
     #[serde(default)]
@@ -214,7 +214,9 @@ impl RepositoryParameters {
         struct Inner<'a> {
             format: &'a RepositoryParameters,
         }
-        serde_json::to_vec(&Inner { format: self }).map(Zeroizing::new).map_err(unserializable)
+        serde_json::to_vec(&Inner { format: self })
+            .map(Zeroizing::new)
+            .map_err(|source| unserializable(&source))
     }
 
     /// Refuses what we do not understand.
@@ -269,8 +271,8 @@ impl StorageRetention {
     }
 }
 
-fn is_zero(value: &u32) -> bool {
-    *value == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 pub(super) mod base64_bytes {

@@ -100,7 +100,8 @@ async fn a_password_change_survives_a_crash_at_any_point() {
     let original = MemoryStore::default();
     let options = CreateOptions { retention: retention.clone(), ..CreateOptions::default() };
     Format::create(&original, "old", &options).await.unwrap();
-    for at in 0..5 {
+    // The operations before these only read.
+    for at in 2..5 {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let store = original.fork();
             let faulty = FaultyStore::new(Arc::new(store.clone()), Some((at, fault)));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -230,8 +231,8 @@ fn parse_tables(data: &[u8], layout: Layout, table_end: usize) -> Option<Tables>
         for stored in data[layout.header..table_end].chunks_exact(layout.stride()) {
             let entry = &stored[layout.key..];
             let place = (be32(entry, 8)?, entry[7]);
-            if !packs.contains_key(&place) {
-                packs.insert(place, name(place.1, place.0)?);
+            if let Entry::Vacant(vacant) = packs.entry(place) {
+                vacant.insert(name(place.1, place.0)?);
             }
         }
         return Some((Packs::ByOffset(packs), Vec::new()));

@@ -58,14 +58,14 @@ impl IndexSet {
     }
 
     /// All contents in order, deleted ones too, each once.
-    pub fn iter(&self) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
+    pub fn scan(&self) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
         let watermark = self.watermark;
         let merge = Merge::new(self.files.iter().map(|(_, file)| file), &[])?;
         Ok(merge.filter(move |entry| !entry.as_ref().is_ok_and(|entry| entry.is_dropped(watermark))))
     }
 
     /// The contents with a prefix letter, in order.
-    pub fn iter_prefix(
+    pub fn scan_prefix(
         &self,
         prefix: Prefix,
     ) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {

@@ -45,7 +45,7 @@ fn written(entries: &[IndexEntry]) -> Vec<u8> {
 }
 
 fn all(set: &IndexSet) -> Vec<IndexEntry> {
-    set.iter().unwrap().map(Result::unwrap).collect()
+    set.scan().unwrap().map(Result::unwrap).collect()
 }
 
 fn set(indexes: &[&[IndexEntry]], spill: bool, watermark: Option<u64>) -> IndexSet {
@@ -96,7 +96,7 @@ fn damaged_indexes_are_refused_without_panic() {
                 bad[length] ^= bit;
                 if let Ok(file) = IndexFile::new("flipped", bad, false) {
                     let set = IndexSet::new(vec![("flipped".into(), Arc::new(file))], None);
-                    assert!(set.iter().map_or(0, Iterator::count) <= 3);
+                    assert!(set.scan().map_or(0, Iterator::count) <= 3);
                 }
             }
         }
@@ -149,7 +149,7 @@ fn prefixed_contents_are_found_without_the_rest() {
     let tail = [entry("k0001", 1, false, "q"), entry("m0001", 1, false, "q"), entry("m0002", 1, false, "q")];
     let set = set(&[&many, &tail], true, None);
     let found: Vec<_> =
-        set.iter_prefix(crate::content_id::Prefix::MANIFEST).unwrap().map(Result::unwrap).collect();
+        set.scan_prefix(crate::content_id::Prefix::MANIFEST).unwrap().map(Result::unwrap).collect();
     assert_eq!(found, tail[1..]);
     assert_eq!(all(&set).len(), 303);
 }

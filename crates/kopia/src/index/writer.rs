@@ -77,7 +77,7 @@ impl Tables {
         let fits = entry.offset < MAX_OFFSET
             && entry.packed_length < MAX_LENGTH
             && entry.original_length < MAX_LENGTH
-            && entry.timestamp <= u64::from(u32::MAX)
+            && u32::try_from(entry.timestamp).is_ok()
             && entry.pack.len() <= 255;
         if !fits {
             return Err(Error::Unsupported(format!("index entry of {} exceeds the format", entry.id)));

@@ -23,7 +23,8 @@ pub(super) async fn delete_orphans(job: &Job<'_>) -> Result<(u64, u64)> {
     // Packs are listed before the index is read: a pack that is finished meanwhile is not a candidate.
     let mut packs = Vec::new();
     for kind in PackKind::ALL {
-        let listed: Vec<_> = job.repository.store().list(kind.letter()).try_collect().await.blob("list", kind.letter())?;
+        let listed: Vec<_> =
+            job.repository.store().list(kind.letter()).try_collect().await.blob("list", kind.letter())?;
         packs.extend(listed);
     }
     let sessions = live_sessions(job).await?;
@@ -31,7 +32,7 @@ pub(super) async fn delete_orphans(job: &Job<'_>) -> Result<(u64, u64)> {
     let index = job.contents().index();
     let named = blocking(move || {
         let mut named: HashSet<Arc<str>> = HashSet::new();
-        for entry in index.iter()? {
+        for entry in index.scan()? {
             named.insert(entry?.pack);
         }
         Ok(named)
@@ -57,8 +58,9 @@ async fn live_sessions(job: &Job<'_>) -> Result<HashSet<String>> {
             other => other.blob("read", &blob.id)?,
         };
         let payload = job.contents().sealer().open_blob(&blob.id, stored)?;
-        let marker: SessionMarker = serde_json::from_slice(&payload)
-            .map_err(|source| Error::damaged(format!("blob {}", blob.id), format!("invalid JSON: {source}")))?;
+        let marker: SessionMarker = serde_json::from_slice(&payload).map_err(|source| {
+            Error::damaged(format!("blob {}", blob.id), format!("invalid JSON: {source}"))
+        })?;
         let known = newest.entry(marker.id.clone()).or_insert_with(|| marker.clone());
         if marker.checkpoint_time > known.checkpoint_time {
             *known = marker;
@@ -74,7 +76,9 @@ pub(super) async fn extend_locks(job: &Job<'_>) -> Result<u64> {
     let (Some(lock), Some(period)) = (retention.active(job.now()), retention.period) else { return Ok(0) };
     let margin = period.get() - job.parameters.full.interval.get();
     if margin < SignedDuration::from_hours(24) {
-        return Err(Error::InvalidArgument("the retention must exceed the maintenance interval by a day".into()));
+        return Err(Error::InvalidArgument(
+            "the retention must exceed the maintenance interval by a day".into(),
+        ));
     }
     let mut count = 0;
     for prefix in RETAINED_PREFIXES {
@@ -97,7 +101,9 @@ pub(super) async fn delete_logs(job: &Job<'_>) -> Result<u64> {
     let within = |log: &BlobMetadata| {
         count += 1;
         size += log.length;
-        count <= limits.max_count && size <= limits.max_total_size && job.age(log.modified) <= limits.max_age.get()
+        count <= limits.max_count
+            && size <= limits.max_total_size
+            && job.age(log.modified) <= limits.max_age.get()
     };
     let kept = logs.iter().take_while({
         let mut within = within;

@@ -32,7 +32,9 @@ pub struct EpochReport {
 /// A fresh listing of the epochs.
 async fn epochs(job: &Job<'_>) -> Result<Arc<EpochState>> {
     job.contents().refresh().await?;
-    job.contents().epochs().ok_or_else(|| Error::Unsupported("maintenance of a repository without epochs".into()))
+    job.contents()
+        .epochs()
+        .ok_or_else(|| Error::Unsupported("maintenance of a repository without epochs".into()))
 }
 
 /// Compacts every settled epoch. Answers their number.
@@ -52,7 +54,9 @@ pub(super) async fn checkpoint_range(job: &Job<'_>) -> Result<Option<(u64, u64)>
     let state = epochs(job).await?;
     let frequency = job.repository.format().parameters().epoch_parameters.full_checkpoint_frequency;
     let first = state.after_ranges();
-    let Some(last) = state.write_epoch.checked_sub(2).filter(|last| *last >= first && last - first >= frequency) else {
+    let Some(last) =
+        state.write_epoch.checked_sub(2).filter(|last| *last >= first && last - first >= frequency)
+    else {
         return Ok(None);
     };
     let blobs: Vec<BlobMetadata> = (first..=last).flat_map(|epoch| state.of_epoch(epoch)).cloned().collect();
@@ -65,7 +69,8 @@ async fn compact(job: &Job<'_>, blobs: &[BlobMetadata], prefix: String) -> Resul
     let merged = Arc::new(job.contents().index_of(blobs.iter().collect()).await?);
     let set = format!("s{}", hex::encode(random::<8>()?));
     let counted = merged.clone();
-    let entries = blocking(move || counted.iter()?.try_fold(0usize, |count, entry| entry.map(|_| count + 1))).await?;
+    let entries =
+        blocking(move || counted.scan()?.try_fold(0usize, |count, entry| entry.map(|_| count + 1))).await?;
     let shards = entries.div_ceil(MAX_SHARD_ENTRIES);
     for shard in 0..shards {
         let (merged, sealer) = (merged.clone(), job.contents().sealer().clone());
@@ -87,7 +92,7 @@ fn shard_of(
     shards: usize,
 ) -> Result<impl Iterator<Item = Result<index::IndexEntry>> + use<>> {
     let mine = move |id: &ContentId| shards == 1 || fnv1a(&id.to_string()) as usize % shards == shard;
-    Ok(merged.iter()?.filter(move |entry| entry.as_ref().map_or(true, |entry| mine(&entry.id))))
+    Ok(merged.scan()?.filter(move |entry| entry.as_ref().map_or(true, |entry| mine(&entry.id))))
 }
 
 fn fnv1a(text: &str) -> u32 {
@@ -156,7 +161,8 @@ pub(super) async fn delete_superseded(job: &Job<'_>) -> Result<u64> {
 /// What is older than this by the store's clock is known to every client.
 fn reference_time(job: &Job<'_>, state: &EpochState) -> Option<Timestamp> {
     let recent = state.write_epoch.saturating_sub(1)..=state.write_epoch + 1;
-    let newest = state.uncompacted.range(recent).flat_map(|(_, blobs)| blobs).map(|blob| blob.modified).max()?;
+    let newest =
+        state.uncompacted.range(recent).flat_map(|(_, blobs)| blobs).map(|blob| blob.modified).max()?;
     let margin = job.repository.format().parameters().epoch_parameters.cleanup_safety_margin.get();
     newest.checked_sub(margin).ok()
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(job: &Job<'_>) -> Result<GcReport> {
     let reachable = Reachable::find(job.contents(), &job.manifests).await?;
     let writer = job.writer()?;
     let mut report = GcReport::default();
-    let mut entries = job.contents().index().iter()?;
+    let mut entries = job.contents().index().scan()?;
     loop {
         if job.cancel.is_cancelled() {
             return Err(crate::Error::Cancelled);
@@ -90,7 +90,10 @@ fn judge(job: &Job<'_>, reachable: &Reachable, entry: &IndexEntry) -> Verdict {
 
 /// When a content was written.
 pub(super) fn written(entry: &IndexEntry) -> Timestamp {
-    i64::try_from(entry.timestamp).ok().and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(Timestamp::MAX)
+    i64::try_from(entry.timestamp)
+        .ok()
+        .and_then(|at| Timestamp::from_second(at).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Writes contents again that a snapshot came to use after they were deleted.

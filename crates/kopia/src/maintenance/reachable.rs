@@ -134,7 +134,13 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    fn object(&mut self, path: String, object: ObjectId, directory: bool, waiting: &mut Vec<Work>) -> Result<()> {
+    fn object(
+        &mut self,
+        path: String,
+        object: ObjectId,
+        directory: bool,
+        waiting: &mut Vec<Work>,
+    ) -> Result<()> {
         (self.visit)(&path, &object.content())?;
         if (directory || object.list().is_some()) && self.seen.insert(object) {
             if directory {

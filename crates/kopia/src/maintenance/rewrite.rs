@@ -38,7 +38,7 @@ pub(super) async fn run(job: &Job<'_>) -> Result<RewriteReport> {
         let short = short_packs(&index, max / 100 * SHORT_PERCENT)?;
         let old = |entry: &IndexEntry| start.duration_since(gc::written(entry)) >= safety::REWRITE_MIN_AGE;
         let entries = index
-            .iter()?
+            .scan()?
             .filter(|entry| entry.as_ref().map_or(true, |entry| short.contains(&entry.pack) && old(entry)))
             .take(MAX_CONTENTS)
             .collect::<Result<Vec<_>>>()?;
@@ -65,14 +65,17 @@ pub(super) async fn run(job: &Job<'_>) -> Result<RewriteReport> {
 /// The short packs of each kind, where there are at least two of it.
 fn short_packs(index: &Arc<IndexSet>, limit: u64) -> Result<HashSet<Arc<str>>> {
     let mut sizes: HashMap<Arc<str>, u64> = HashMap::new();
-    for entry in index.iter()? {
+    for entry in index.scan()? {
         let entry = entry?;
         *sizes.entry(entry.pack).or_default() += u64::from(entry.packed_length);
     }
     let mut short = HashSet::new();
     for letter in ["p", "q"] {
-        let of_kind: Vec<_> =
-            sizes.iter().filter(|(pack, size)| pack.starts_with(letter) && **size < limit).map(|(pack, _)| pack).collect();
+        let of_kind: Vec<_> = sizes
+            .iter()
+            .filter(|(pack, size)| pack.starts_with(letter) && **size < limit)
+            .map(|(pack, _)| pack)
+            .collect();
         if of_kind.len() > 1 {
             short.extend(of_kind.into_iter().cloned());
         }

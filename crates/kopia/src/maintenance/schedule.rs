@@ -93,7 +93,7 @@ impl Parameters {
     /// # Errors
     /// [`Error::Damaged`] when they cannot be read.
     pub fn of(manifests: &Manifests) -> Result<Option<Self>> {
-        manifests.find([(TYPE_LABEL, PARAMETERS_TYPE)]).last().map(|manifest| manifest.data()).transpose()
+        manifests.find(&[(TYPE_LABEL, PARAMETERS_TYPE)]).last().map(|manifest| manifest.data()).transpose()
     }
 }
 
@@ -102,8 +102,12 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::put_manifest`].
-    pub fn set_maintenance_parameters(&self, manifests: &Manifests, parameters: &Parameters) -> Result<String> {
-        for old in manifests.find([(TYPE_LABEL, PARAMETERS_TYPE)]) {
+    pub fn set_maintenance_parameters(
+        &self,
+        manifests: &Manifests,
+        parameters: &Parameters,
+    ) -> Result<String> {
+        for old in manifests.find(&[(TYPE_LABEL, PARAMETERS_TYPE)]) {
             self.delete_manifest(&old.id);
         }
         let labels: Labels = [(TYPE_LABEL.to_owned(), PARAMETERS_TYPE.to_owned())].into();
@@ -157,7 +161,11 @@ impl Schedule {
     pub async fn load(repository: &Repository) -> Result<Self> {
         match repository.store().get_if_exists(BLOB).await.blob("read", BLOB)? {
             Some(sealed) => Self::open(repository.format(), &sealed),
-            None => Ok(Self { next_full: Timestamp::UNIX_EPOCH, next_quick: Timestamp::UNIX_EPOCH, runs: BTreeMap::new() }),
+            None => Ok(Self {
+                next_full: Timestamp::UNIX_EPOCH,
+                next_quick: Timestamp::UNIX_EPOCH,
+                runs: BTreeMap::new(),
+            }),
         }
     }
 

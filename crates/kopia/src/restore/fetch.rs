@@ -44,7 +44,10 @@ fn write_all(contents: &ContentStore, target: &Target, bytes: &Bytes, read: &Rea
         if last.as_ref().is_none_or(|(id, _)| *id != want.entry.id) {
             let stored = bytes[read.slice(&want.entry)].to_vec();
             let data = contents.decode(&want.entry, stored).and_then(|data| uncompressed(&want.piece, data));
-            last = data.map_err(|error| target.piece_failed(&want.file, &error)).ok().map(|data| (want.entry.id, data));
+            last = data
+                .map_err(|error| target.piece_failed(&want.file, &error))
+                .ok()
+                .map(|data| (want.entry.id, data));
         }
         match &last {
             Some((_, data)) => write_piece(target, want, data),

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::plan::{Collector, Read, Wanted};
 use super::target::{Folder, Target};
-use super::{RestoreOptions, Restored, fetch};
+use super::{Budget, RestoreOptions, Restored, fetch};
 use crate::content::{ContentStore, blocking};
 use crate::object::ObjectReader;
 use crate::snapshot::{Directory, DirectoryEntry, EntryKind, FileMode};
@@ -59,13 +59,17 @@ async fn fetch_all(
     contents: Arc<ContentStore>,
     target: Arc<Target>,
 ) -> Result<()> {
+    let budget = Budget::new(target.options.read_memory);
     let reads =
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|read| (read, receiver)) });
     reads
         .map(Ok)
         .try_for_each_concurrent(parallel, |read| {
-            let (contents, target) = (contents.clone(), target.clone());
-            async move { fetch::carry_out(&contents, &target, read).await }
+            let (contents, target, budget) = (contents.clone(), target.clone(), &budget);
+            async move {
+                let _room = budget.take(read.range.end - read.range.start).await?;
+                fetch::carry_out(&contents, &target, read).await
+            }
         })
         .await
 }
@@ -81,14 +85,14 @@ struct Walker {
 impl Walker {
     fn walk(mut self, root: DirectoryEntry) -> Result<()> {
         if root.kind == EntryKind::Directory {
-            self.descend(Folder::new(None, PathBuf::new(), root))?;
+            self.descend(&Folder::new(None, PathBuf::new(), root))?;
         } else {
             let mode = FileMode(0o755);
             let around =
                 DirectoryEntry { mode, ..DirectoryEntry::new(OsStr::new("."), EntryKind::Directory) };
             let folder = Folder::new(None, PathBuf::new(), around);
             match checked_name(&root) {
-                Ok(name) => self.entry(&folder, PathBuf::from(name), root)?,
+                Ok(name) => self.entry(&folder, Path::new(&name), root)?,
                 Err(error) => self.target.counters.fail(Path::new(&root.name), &error),
             }
         }
@@ -97,8 +101,8 @@ impl Walker {
     }
 
     /// Restores a folder with an explicit stack, however deep the tree.
-    fn descend(&mut self, root: Arc<Folder>) -> Result<()> {
-        let mut stack = vec![(root.clone(), self.read_directory(&root)?)];
+    fn descend(&mut self, root: &Arc<Folder>) -> Result<()> {
+        let mut stack = vec![(root.clone(), self.read_directory(root)?)];
         while let Some((folder, entries)) = stack.last_mut() {
             if self.target.options.cancel.is_cancelled() {
                 return Err(Error::Cancelled);
@@ -117,7 +121,7 @@ impl Walker {
                 }
             };
             if entry.kind != EntryKind::Directory {
-                self.entry(&folder, path, entry)?;
+                self.entry(&folder, &path, entry)?;
             } else if stack.len() >= MAX_DEPTH {
                 self.target.counters.fail(&path, &std::io::Error::other("the tree is too deep"));
             } else {
@@ -161,17 +165,17 @@ impl Walker {
         }
     }
 
-    fn entry(&mut self, folder: &Arc<Folder>, path: PathBuf, entry: DirectoryEntry) -> Result<()> {
+    fn entry(&mut self, folder: &Arc<Folder>, path: &Path, entry: DirectoryEntry) -> Result<()> {
         let result = match entry.kind {
-            EntryKind::File => self.file(folder, &path, entry),
-            EntryKind::Symlink => self.link(&path, &entry),
+            EntryKind::File => self.file(folder, path, entry),
+            EntryKind::Symlink => self.link(path, &entry),
             _ => Err(Error::Unsupported(format!("entries of the kind of {:?}", entry.name))),
         };
         match result {
             Err(error @ (Error::Cancelled | Error::Worker)) => Err(error),
             Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
-                self.target.counters.fail(&path, &error);
+                self.target.counters.fail(path, &error);
                 Ok(())
             }
             Ok(()) => Ok(()),

@@ -47,10 +47,6 @@ impl FileMode {
         Self(mode & 0o7777)
     }
 
-    fn is_zero(&self) -> bool {
-        self.0 == 0
-    }
-
     fn to_go(self) -> u32 {
         let special = SPECIAL_BITS.iter().filter(|(unix, _)| self.0 & unix != 0);
         special.fold(self.0 & 0o777, |bits, (_, go)| bits | go)
@@ -84,7 +80,7 @@ pub struct DirectoryEntry {
     #[serde(rename = "type")]
     pub kind: EntryKind,
     /// Permissions.
-    #[serde(default, skip_serializing_if = "FileMode::is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub mode: FileMode,
     /// Bytes of a file or of a link's target.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -39,11 +39,11 @@ impl Policy {
     /// # Errors
     /// [`crate::Error::Damaged`] when it cannot be read.
     pub fn of(manifests: &Manifests, source: &Source) -> Result<Option<Self>> {
-        manifests.find(Self::labels(source)).last().map(|manifest| manifest.data()).transpose()
+        manifests.find(&Self::labels(source)).last().map(|manifest| manifest.data()).transpose()
     }
 
     /// The manifests that a new policy of the path replaces.
     pub(crate) fn manifests<'a>(manifests: &'a Manifests, source: &Source) -> Vec<&'a Manifest> {
-        manifests.find(Self::labels(source))
+        manifests.find(&Self::labels(source))
     }
 }

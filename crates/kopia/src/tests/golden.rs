@@ -53,7 +53,7 @@ async fn contents_equal_the_listing(repository: &Repository, listing: &str) -> u
     let contents = repository.contents();
     let expected: Vec<&str> = listing.lines().collect();
     let mut found = 0;
-    for entry in contents.index().iter().unwrap() {
+    for entry in contents.index().scan().unwrap() {
         let entry = entry.unwrap();
         let line = format!(
             "CONTENT {} del={} pack={} off={} len={} orig={} comp={:#x} fmtver={} ts={}",
@@ -129,7 +129,7 @@ async fn repositories_of_every_format_equal_their_listings() {
 #[tokio::test]
 async fn directories_are_written_as_kopia_writes_them() {
     let repository = open(sharded("v3")).await;
-    for entry in repository.contents().index().iter_prefix(crate::Prefix::DIRECTORY).unwrap() {
+    for entry in repository.contents().index().scan_prefix(crate::Prefix::DIRECTORY).unwrap() {
         let id = entry.unwrap().id;
         let stored = repository.contents().read(&id).await.unwrap();
         let object = crate::object::ObjectId::direct(id);
@@ -221,7 +221,7 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
 
 async fn read_everything(store: Arc<dyn BlobStore>) -> Result<(), Error> {
     let repository = Repository::open(store, PASSWORD, OpenOptions::default()).await?;
-    for entry in repository.contents().index().iter()? {
+    for entry in repository.contents().index().scan()? {
         repository.contents().read(&entry?.id).await?;
     }
     let manifests = repository.manifests().await?;

@@ -119,7 +119,7 @@ async fn manifests_are_put_found_deleted_and_compacted() {
     let manifests = open(store.clone()).await.manifests().await.unwrap();
     assert_eq!(manifests.contents().len(), 1);
     assert_eq!(manifests.iter().count(), 2);
-    assert_eq!(manifests.find([("type", "test"), ("name", "c")])[0].id, ids[2]);
+    assert_eq!(manifests.find(&[("type", "test"), ("name", "c")])[0].id, ids[2]);
     assert_eq!(manifests.get(&ids[0]).unwrap().data::<serde_json::Value>().unwrap()["name"], "a");
     assert!(manifests.get(&ids[1]).unwrap_err().is_not_found());
 }
@@ -137,7 +137,7 @@ async fn a_policy_replaces_the_one_before() {
     }
     let manifests = repository.manifests().await.unwrap();
     assert_eq!(Policy::of(&manifests, &source).unwrap().unwrap().retention["keepLatest"], 2);
-    assert_eq!(manifests.find([("type", "policy")]).len(), 1);
+    assert_eq!(manifests.find(&[("type", "policy")]).len(), 1);
 }
 
 #[tokio::test]

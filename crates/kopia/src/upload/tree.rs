@@ -46,10 +46,10 @@ struct NodeState {
 }
 
 pub(super) fn run(
-    writer: Arc<ContentWriter>,
+    writer: &Arc<ContentWriter>,
     root: &Path,
-    parent: Option<DirectoryEntry>,
-    options: UploadOptions,
+    parent: Option<&DirectoryEntry>,
+    options: &UploadOptions,
 ) -> Result<Uploaded> {
     let started = writer.contents().clock().now();
     let io = |source: rustix::io::Errno| Error::File {
@@ -58,7 +58,7 @@ pub(super) fn run(
         source: source.into(),
     };
     let stat = statat(CWD, root, AtFlags::empty()).map_err(io)?;
-    let shared = Shared::new(&writer, &options)?;
+    let shared = Shared::new(writer, options)?;
     let name = root.file_name().unwrap_or(OsStr::new("/"));
     let root_entry = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -93,10 +93,10 @@ fn upload_directory(
     shared: &Shared<'_>,
     fd: OwnedFd,
     entry: DirectoryEntry,
-    previous: Option<DirectoryEntry>,
+    previous: Option<&DirectoryEntry>,
 ) -> Result<DirectoryEntry> {
     let node = Arc::new(Node::new(None, Arc::new(fd), PathBuf::new(), entry));
-    node.load_previous(shared, previous.as_ref())?;
+    node.load_previous(shared, previous)?;
     shared.push([Job::Directory(node.clone())]);
     std::thread::scope(|scope| {
         for _ in 0..shared.options.threads.max(1) {
@@ -112,7 +112,7 @@ fn upload_file(
     shared: &Shared<'_>,
     root: &Path,
     name: &OsStr,
-    previous: Option<DirectoryEntry>,
+    previous: Option<&DirectoryEntry>,
 ) -> Result<DirectoryEntry> {
     let folder = root.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -122,7 +122,7 @@ fn upload_file(
         source: source.into(),
     })?;
     let mut store = FileStore::new(shared, fd.as_fd(), folder);
-    match store.store(name, previous.as_ref())? {
+    match store.store(name, previous)? {
         (Some(entry), _) => Ok(entry),
         (None, Outcome::Failed(source)) => Err(Error::File { action: "read", path: root.to_owned(), source }),
         (None, _) => {

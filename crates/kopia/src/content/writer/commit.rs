@@ -39,7 +39,7 @@ impl ContentWriter {
     async fn commit(&self) -> Result<()> {
         let packs = { std::mem::take(&mut self.lock().open) };
         for pack in packs.into_iter().flatten() {
-            self.upload(pack).await?;
+            self.start_upload(pack)?;
         }
         self.wait_for_uploads().await?;
         let session = { self.session(&mut self.lock())? };

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Session;
 use crate::content_id::ContentId;
@@ -36,12 +37,19 @@ impl PartialEq for Pending {
 
 impl Eq for Pending {}
 
+/// A pack that is being filled, and the right to hold one in memory.
+#[derive(Debug)]
+pub(super) struct OpenPack {
+    pub(super) builder: PackBuilder,
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
 /// The session's packs and entries.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) session: Option<Arc<Session>>,
     /// By kind.
-    pub(super) open: [Option<PackBuilder>; 2],
+    pub(super) open: [Option<OpenPack>; 2],
     pub(super) pending: HashSet<Pending>,
     /// When the first pending entry was added.
     pub(super) oldest: Option<Timestamp>,
