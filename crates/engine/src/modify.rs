@@ -13,6 +13,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use bowline_api::reference::LocalReference;
 use bowline_api::resource::GroupResource;
 use serde_json::Value;
 use thiserror::Error;
@@ -115,6 +116,17 @@ pub struct Outcome {
     pub changed: bool,
     /// Rules that fit but failed; each of them left the object as it was.
     pub errors: Vec<RuleError>,
+}
+
+/// The name of the ConfigMap whose modifiers a restore uses (behaviour §1.3 and §11): its own, or else the server's default
+/// unless the restore has opted out of that. A reference to another kind is none, as in Velero.
+pub fn config_map<'a>(
+    own: Option<&'a LocalReference>,
+    default: Option<&'a str>,
+    skip_default: bool,
+) -> Option<&'a str> {
+    let own = own.filter(|own| own.kind.eq_ignore_ascii_case("configmap")).map(|own| own.name.as_str());
+    own.or_else(|| default.filter(|name| !skip_default && !name.is_empty()))
 }
 
 /// The checked rules of a ConfigMap.

@@ -18,7 +18,7 @@ const ORDER: &str = "$setElementOrder/";
 
 /// What is wrong with a strategic merge patch.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{path}: {problem}")]
+#[error("{path}{}{problem}", if path.is_empty() { "" } else { ": " })]
 pub struct StrategicError {
     /// The field, such as `spec.template.spec.containers`; empty for the object itself.
     pub path: String,

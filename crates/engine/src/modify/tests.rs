@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{GroupResource, ModifierError, Modifiers, Outcome};
+use super::{GroupResource, LocalReference, ModifierError, Modifiers, Outcome, config_map};
 
 fn parse(text: &str) -> Result<Modifiers, ModifierError> {
     Modifiers::parse(&BTreeMap::from([("rules.yaml".to_owned(), text.to_owned())]))
@@ -190,6 +190,25 @@ fn free_yaml_reads_as_in_go() {
         "a": true, "b": false, "c": 16, "d": 1.5, "f": "no", "g": 12, "h": "2001-01-01", "i": 1000, "j": 8, "k": true,
     });
     assert_eq!(item["x"], expected);
+}
+
+#[test]
+fn a_restore_uses_its_own_modifiers_or_the_default() {
+    let reference =
+        |kind: &str| LocalReference { kind: kind.to_owned(), name: "mine".to_owned(), api_group: None };
+    let (own, other) = (reference("ConfigMap"), reference("Secret"));
+    let cases = [
+        (None, None, false, None),
+        (None, Some("default"), false, Some("default")),
+        (None, Some("default"), true, None),
+        (None, Some(""), false, None),
+        (Some(&own), Some("default"), false, Some("mine")),
+        (Some(&own), None, true, Some("mine")),
+        (Some(&other), Some("default"), false, Some("default")),
+    ];
+    for (own, default, skip, expected) in cases {
+        assert_eq!(config_map(own, default, skip), expected, "{own:?} {default:?} {skip}");
+    }
 }
 
 #[test]

@@ -98,6 +98,14 @@ fn mistakes_name_the_field() {
 }
 
 #[test]
+fn a_mistake_at_the_top_has_no_field() {
+    let PatchError::Strategic(error) = apply(pod(&json!({})), &json!({ "$patch": 1 })).unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(error.to_string(), "unknown $patch directive 1");
+}
+
+#[test]
 fn custom_resources_are_refused() {
     let item = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {} });
     let error = apply(item, &json!({})).unwrap_err();
