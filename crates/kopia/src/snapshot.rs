@@ -4,10 +4,12 @@ mod directory;
 mod policy;
 
 use std::collections::BTreeMap;
+use std::path::{Component, Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::content::ContentStore;
 use crate::manifest::{Labels, Manifest, Manifests, TYPE_LABEL};
 use crate::{Error, Result};
 
@@ -149,6 +151,29 @@ pub fn list(manifests: &Manifests, source: Option<&Source>) -> Result<Vec<Snapsh
     let mut snapshots: Vec<_> = found.into_iter().map(Snapshot::from_manifest).collect::<Result<_>>()?;
     snapshots.sort_by_key(|snapshot| snapshot.start_time);
     Ok(snapshots)
+}
+
+/// The entry at a path below `root`, which is `root` itself for an empty path. Names are compared with the exact ones.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] when there is no such entry; those of reading directories.
+pub async fn entry_at(contents: &ContentStore, root: &DirectoryEntry, path: &Path) -> Result<DirectoryEntry> {
+    let missing =
+        || Error::InvalidArgument(format!("no such file or directory in the snapshot: {}", path.display()));
+    let mut entry = root.clone();
+    for component in path.components() {
+        let name = match component {
+            Component::Normal(name) => name,
+            Component::CurDir | Component::RootDir => continue,
+            Component::ParentDir | Component::Prefix(_) => return Err(missing()),
+        };
+        if entry.kind != EntryKind::Directory {
+            return Err(missing());
+        }
+        let directory = Directory::read(contents, entry.object()?).await?;
+        entry = directory.entries.into_iter().find(|child| child.file_name() == name).ok_or_else(missing)?;
+    }
+    Ok(entry)
 }
 
 /// The snapshot that an upload of `source` builds on: the latest complete one with all of `tags`.

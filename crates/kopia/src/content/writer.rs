@@ -4,6 +4,7 @@
 //! before the index is written is unreferenced, and collected as garbage later.
 
 mod commit;
+mod marker;
 mod pending;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,20 +13,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::{ContentStore, blocking};
-use crate::blob::PutOptions;
 use crate::compression::{self, CompressionId};
 use crate::content_id::{ContentId, Prefix};
 use crate::crypto::Digest;
 use crate::error::BlobContext;
 use crate::index::IndexEntry;
 use crate::pack::{PackBuilder, PackKind, Sealed};
-use crate::session::{self, SessionMarker};
 use crate::{Error, Result};
 
+use marker::Session;
 use pending::{OpenPack, State};
 
 /// The index of a session is written at the latest after this time.
@@ -81,13 +81,6 @@ pub struct ContentWriter {
     uploads: Mutex<JoinSet<Result<()>>>,
     permits: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
-}
-
-/// The session that packs belong to; its marker is written before the first of them.
-#[derive(Debug)]
-struct Session {
-    id: String,
-    marker: OnceCell<String>,
 }
 
 impl ContentWriter {
@@ -291,8 +284,7 @@ impl ContentWriter {
         if let Some(session) = &state.session {
             return Ok(session.clone());
         }
-        let id = session::new_id(self.contents.clock().now())?;
-        let session = Arc::new(Session { id, marker: OnceCell::new() });
+        let session = Arc::new(Session::new(self.contents.clock().now())?);
         state.session = Some(session.clone());
         Ok(session)
     }
@@ -324,7 +316,7 @@ impl ContentWriter {
     fn start_upload(&self, pack: OpenPack) -> Result<()> {
         let session = { self.lock().session.clone() }.ok_or(Error::Worker)?;
         let (contents, failed) = (self.contents.clone(), self.failed.clone());
-        let marker = self.marker(&session);
+        let marker = session.marker(&self.options, self.contents.clock().now());
         let work = async move {
             let OpenPack { builder, _permit } = pack;
             let sealer = contents.sealer().clone();
@@ -340,17 +332,6 @@ impl ContentWriter {
         };
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(upload, &self.handle);
         Ok(())
-    }
-
-    fn marker(&self, session: &Session) -> SessionMarker {
-        let now = self.contents.clock().now();
-        SessionMarker {
-            id: session.id.clone(),
-            start_time: now,
-            checkpoint_time: now,
-            username: self.options.username.clone(),
-            hostname: self.options.hostname.clone(),
-        }
     }
 
     /// Waits for something asynchronous; only from blocking threads.
@@ -392,19 +373,4 @@ struct Copied<'a> {
     compression: CompressionId,
     deleted: bool,
     previous: u64,
-}
-
-impl Session {
-    /// Writes the marker once, before the first pack of the session.
-    async fn write_marker(&self, contents: &ContentStore, marker: SessionMarker) -> Result<()> {
-        let write = async || {
-            let json = serde_json::to_vec(&marker).map_err(|source| {
-                Error::InvalidArgument(format!("a session marker cannot be written: {source}"))
-            })?;
-            let (name, bytes) = contents.sealer().seal_blob(session::PREFIX, &self.id, &json)?;
-            contents.store().put(&name, bytes, PutOptions::default()).await.blob("write", &name)?;
-            Ok(name)
-        };
-        self.marker.get_or_try_init(write).await.map(|_| ())
-    }
 }

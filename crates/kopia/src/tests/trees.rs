@@ -123,6 +123,10 @@ async fn a_tree_comes_back_as_it_was() {
     let mut expected = look(&source);
     expected.retain(|path, _| path != Path::new("pipe"));
     assert_eq!(look(&target), expected);
+    let again =
+        crate::snapshot::entry_at(repository.contents(), root, Path::new("/sub/again")).await.unwrap();
+    assert_eq!((again.size, again.kind), (9_000_000, EntryKind::File));
+    assert!(crate::snapshot::entry_at(repository.contents(), root, Path::new("sub/missing")).await.is_err());
     // Once more, over what is there.
     assert_eq!(restore_to(&repository, root, &target).await.failed, 0);
     assert_eq!(look(&target), expected);

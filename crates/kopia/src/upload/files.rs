@@ -17,6 +17,8 @@ use crate::object::{self, ObjectId};
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode};
 use crate::{Result, xattrs};
 
+/// Room for most files.
+const SMALL: usize = 64 << 10;
 /// Files that take long enough to read to be looked at twice.
 const RECHECK: u64 = 1 << 20;
 
@@ -61,7 +63,7 @@ pub(super) struct FileStore<'a, 'b> {
 
 impl<'a, 'b> FileStore<'a, 'b> {
     pub(super) fn new(shared: &'a Shared<'b>, directory: BorrowedFd<'a>, path: &'a Path) -> Self {
-        Self { shared, directory, path, buffer: Vec::new() }
+        Self { shared, directory, path, buffer: Vec::with_capacity(SMALL) }
     }
 
     /// Stores one entry, if it can be, and tells what became of it.

@@ -54,7 +54,7 @@ impl ContentWriter {
         }
         self.lock().oldest = None;
         self.lock().session = None;
-        self.end_session(&session).await
+        session.end(&self.contents).await
     }
 
     async fn wait_for_uploads(&self) -> Result<()> {
@@ -104,12 +104,5 @@ impl ContentWriter {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
         let options = self.contents.format().put_options(name, self.contents.clock().now());
         self.contents.store().put(name, bytes, options).await.blob("write", name)
-    }
-
-    async fn end_session(&self, session: &Session) -> Result<()> {
-        match session.marker.get() {
-            Some(marker) => self.contents.store().delete(marker).await.blob("delete", marker),
-            None => Ok(()),
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Session;
+use super::marker::Session;
 use crate::content_id::ContentId;
 use crate::index::IndexEntry;
 use crate::pack::PackBuilder;
