@@ -10,6 +10,7 @@ use crate::action::BackupAction;
 use crate::finding::Findings;
 use crate::port::ClusterError;
 use crate::select::policy::Policies;
+use crate::volume::ledger::VolumeRules;
 
 /// A backup to run. The spec is prepared: defaults are filled in, templates resolved (behaviour §4, backup prepare).
 #[derive(Clone, Default)]
@@ -28,6 +29,23 @@ pub struct BackupRequest {
     pub page_size: u32,
     /// How many item blocks with hooks or volumes run at once (`--item-block-worker-count`).
     pub workers: usize,
+}
+
+impl BackupRequest {
+    /// What it says about volumes.
+    pub(super) fn volume_rules(&self) -> VolumeRules<'_> {
+        let spec = &self.backup.spec;
+        VolumeRules {
+            snapshot_volumes: spec.snapshot_volumes,
+            files_by_default: spec.default_volumes_to_fs_backup.or(spec.default_volumes_to_restic)
+                == Some(true),
+            policies: self
+                .policies
+                .as_deref()
+                .map(|policies| policies.volumes.as_slice())
+                .unwrap_or_default(),
+        }
+    }
 }
 
 /// Everything about a finished backup but the archive itself.

@@ -24,6 +24,7 @@ use crate::object::{Head, Object};
 use crate::port::Ports;
 use crate::progress::Progress;
 use crate::select::Selection;
+use crate::volume::ledger::VolumeReport;
 
 /// LIST requests in flight. The API server answers each on a thread of its own; more only adds memory.
 const LIST_REQUESTS: usize = 6;
@@ -108,15 +109,35 @@ async fn make(
     let written = writer.finish().await.map_err(BackupError::Archive)?;
     tracing::info!(bytes = written.bytes, tar_bytes = written.tar_bytes, "archive written");
     let ((total_items, stored_items), kept) = ledger.into_parts();
+    let volumes = kept.volumes.report(&request.volume_rules());
+    report_volumes(&volumes, &findings);
     Ok(BackupOutcome {
         resource_list: kept.resource_list,
-        volume_infos: kept.volumes.infos(),
+        volume_infos: volumes.infos,
         operations: kept.operations,
         findings,
         total_items,
         stored_items,
         hooks: hooks.counter.counts(),
     })
+}
+
+/// Data that was asked for and is not saved must not go unnoticed.
+fn report_volumes(volumes: &VolumeReport, findings: &Findings) {
+    let pods = GroupResource::new("", "pods");
+    for (namespace, pod, volume) in &volumes.files_wanted {
+        let message = format!(
+            "the data of volume {volume} is not in this backup: its files were to be saved, but there is nothing to save them with"
+        );
+        findings.add(Finding::about(Level::Error, &pods, Some(namespace), pod, message));
+    }
+    if !volumes.snapshots_wanted.is_empty() {
+        let message = format!(
+            "the data of these persistent volumes is not in this backup, because no snapshotter handles them: {}",
+            volumes.snapshots_wanted.join(", ")
+        );
+        findings.add(Finding::general(Level::Warning, message));
+    }
 }
 
 impl Run<'_> {

@@ -14,8 +14,6 @@ use crate::action::{ActionError, BackupContext, BackupEffects, Item, ItemId};
 use crate::archive::writer::Entry;
 use crate::finding::{Level, chain};
 use crate::object::{Head, Object};
-use crate::volume::ledger::Volume;
-use crate::volume::pod::PodView;
 
 /// How an object came along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,80 +204,21 @@ impl Run<'_> {
 
     /// Remembers what a volume info needs.
     fn note_volumes(&self, plan: &KindPlan, object: &Object) {
-        let namespace = object.head().namespace.clone().unwrap_or_default();
-        let name = &object.head().name;
-        match plan.role {
-            _ if !plan.preferred => {}
-            Role::Pod => {
-                let view = PodView::of(object).unwrap_or_default();
-                let mut kept = self.ledger.lock();
-                for claim in view.claims() {
-                    kept.volumes.left_out_by_pod((namespace.clone(), claim.to_owned()), name);
-                }
-            }
-            Role::Claim => {
-                let view: ClaimView = object.view().unwrap_or_default();
-                if let Some(volume) = view.spec.volume_name.filter(|volume| !volume.is_empty()) {
-                    self.ledger.lock().volumes.claim_stored((namespace, name.clone()), volume);
-                }
-            }
-            Role::Volume => {
-                let view: VolumeView = object.view().unwrap_or_default();
-                let labels = &object.head().labels;
-                let volume = Volume {
-                    claim: view.spec.claim_ref.map(|claim| (claim.namespace, claim.name)),
-                    reclaim_policy: view.spec.persistent_volume_reclaim_policy,
-                    labels: (!labels.is_empty()).then(|| labels.clone()),
-                    no_snapshot: no_snapshot(self.request.backup.spec.snapshot_volumes).to_owned(),
-                };
-                self.ledger.lock().volumes.volume_stored(name.clone(), volume);
-            }
-            Role::Namespace | Role::Other => {}
+        let volumes = || self.ledger.lock();
+        let noted = match plan.role {
+            _ if !plan.preferred => Ok(()),
+            Role::Pod => volumes().volumes.pod_stored(object, &self.request.volume_rules()),
+            Role::Claim => volumes().volumes.claim_stored(object),
+            Role::Volume => volumes().volumes.volume_stored(object),
+            Role::Namespace | Role::Other => Ok(()),
+        };
+        if let Err(error) = noted {
+            let message = format!("the volume information about it is missing: {}", chain(&error));
+            self.report(Level::Warning, &plan.resource, object.head(), message);
         }
-    }
-}
-
-/// Why there is no native snapshot, in Velero's words. This engine takes none yet.
-fn no_snapshot(wanted: Option<bool>) -> &'static str {
-    if wanted == Some(false) {
-        "not satisfy the criteria for VolumePolicy or the legacy snapshot way"
-    } else {
-        "no applicable volumesnapshotter found"
     }
 }
 
 fn log_skip(plan: &KindPlan, head: &Head, skip: Skip) {
     tracing::info!(resource = plan.name, namespace = head.namespace, name = head.name, "{skip}");
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct ClaimView {
-    spec: ClaimSpec,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ClaimSpec {
-    volume_name: Option<String>,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct VolumeView {
-    spec: VolumeSpec,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct VolumeSpec {
-    claim_ref: Option<ClaimRef>,
-    persistent_volume_reclaim_policy: String,
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct ClaimRef {
-    namespace: String,
-    name: String,
 }

@@ -1,12 +1,19 @@
 //! The resource policies of a ConfigMap (behaviour §3.5 and §11): which volumes to save and how, and finer filters for objects.
 
 pub mod filter;
+mod parse;
+pub mod volume;
+
+pub use parse::PolicyError;
 
 use filter::{ClusterFilter, NamespaceFilter};
+use volume::VolumePolicy;
 
 /// The checked content of a resource policies ConfigMap.
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
+    /// What happens to the data of volumes; the first that fits counts.
+    pub volumes: Vec<VolumePolicy>,
     /// Lists that are merged below those of the backup.
     pub lists: PolicyLists,
     /// Limits on cluster-scoped kinds; `None` where there are none.

@@ -1,6 +1,9 @@
 //! The volumes of a pod, as far as a backup must know them.
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::object::{Object, ObjectError};
 
@@ -10,8 +13,6 @@ use crate::object::{Object, ObjectError};
 pub struct PodView {
     /// `spec`.
     pub spec: PodSpecView,
-    /// `status`.
-    pub status: PodStatusView,
 }
 
 /// Part of a pod's spec.
@@ -20,31 +21,46 @@ pub struct PodView {
 pub struct PodSpecView {
     /// The priority class; empty or absent without one.
     pub priority_class_name: Option<String>,
-    /// The volumes.
-    pub volumes: Option<Vec<PodVolume>>,
-}
-
-/// Part of a pod's status.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PodStatusView {
-    /// Such as `Running`.
-    pub phase: Option<String>,
+    volumes: Option<Vec<PodVolume>>,
+    containers: Option<Vec<Container>>,
+    init_containers: Option<Vec<Container>>,
 }
 
 /// One volume of a pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodVolume {
     /// Name inside the pod.
     pub name: String,
-    persistent_volume_claim: Option<ClaimSource>,
+    /// The field that says where it comes from, such as `emptyDir` or `persistentVolumeClaim`.
+    pub source: String,
+    /// That field's value.
+    pub details: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct ClaimSource {
-    claim_name: String,
+struct Container {
+    volume_mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Mount {
+    name: String,
+}
+
+impl<'de> Deserialize<'de> for PodVolume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut volume = Self::default();
+        for (key, value) in Map::deserialize(deserializer)? {
+            if key == "name" {
+                value.as_str().unwrap_or_default().clone_into(&mut volume.name);
+            } else {
+                (volume.source, volume.details) = (key, value);
+            }
+        }
+        Ok(volume)
+    }
 }
 
 impl PodView {
@@ -62,12 +78,20 @@ impl PodView {
     pub fn claims(&self) -> impl Iterator<Item = &str> {
         self.volumes().iter().filter_map(PodVolume::claim)
     }
+
+    /// Names of the volumes that a container sees as files.
+    pub fn mounted(&self) -> BTreeSet<&str> {
+        let containers = self.spec.containers.iter().chain(&self.spec.init_containers).flatten();
+        let mounts = containers.flat_map(|container| container.volume_mounts.iter().flatten());
+        mounts.map(|mount| mount.name.as_str()).collect()
+    }
 }
 
 impl PodVolume {
     /// Name of its claim; `None` for a volume without one.
     pub fn claim(&self) -> Option<&str> {
-        let claim = self.persistent_volume_claim.as_ref()?;
-        Some(claim.claim_name.as_str()).filter(|name| !name.is_empty())
+        let claim =
+            (self.source == "persistentVolumeClaim").then(|| self.details["claimName"].as_str())??;
+        Some(claim).filter(|name| !name.is_empty())
     }
 }
