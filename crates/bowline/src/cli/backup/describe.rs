@@ -1,0 +1,97 @@
+//! `backup describe`.
+
+use bowline_api::Backup;
+use clap::ValueEnum;
+
+use crate::cli::flag::{KeyValues, merged};
+use crate::cli::get::{Selection, select};
+use crate::download::{self, Trust};
+use crate::failure::Failure;
+use crate::local::{self, Place};
+use crate::output::describe::backup::{self, Companions};
+use crate::session::Session;
+
+/// Describe backups
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Describe {
+    /// Names of the backups; none means all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Also list every object and every volume
+    #[arg(long)]
+    details: bool,
+    /// Form of the output: plaintext or json; json is for one backup
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Plaintext)]
+    output: Form,
+    #[command(flatten)]
+    trust: Trust,
+    /// Look into a folder or s3://BUCKET/PREFIX instead of asking the cluster
+    #[arg(long, value_name = "PLACE")]
+    from: Option<Place>,
+    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
+    #[arg(long, value_name = "KEY=VALUE", requires = "from")]
+    from_config: Vec<KeyValues>,
+}
+
+/// Forms of a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Plaintext,
+    Json,
+}
+
+const EXAMPLES: &str = "
+{program} backup describe web
+{program} backup describe web --details
+{program} backup describe web -o json
+{program} backup describe web --from ./backups";
+
+impl Describe {
+    pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
+        if self.output == Form::Json && self.names.len() != 1 {
+            return Err(Failure::new("-o json describes exactly one backup").hint("give one name").into());
+        }
+        let described = match self.from.take() {
+            Some(place) => self.in_place(place).await?,
+            None => self.in_cluster(session).await?,
+        };
+        let count = described.len();
+        for (at, (backup, companions)) in described.into_iter().enumerate() {
+            let text = match self.output {
+                Form::Json => backup::json(&backup, &companions, self.details)?,
+                Form::Plaintext => backup::text(session, &backup, &companions, self.details),
+            };
+            session.screen.print(text)?;
+            if at + 1 < count {
+                session.screen.print("\n\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn in_cluster(&self, session: &Session) -> anyhow::Result<Vec<(Backup, Companions)>> {
+        let cluster = session.cluster().await?;
+        let mut described = Vec::new();
+        for found in select::<Backup>(&cluster, &self.names, &self.selection.selector).await? {
+            let backup = found.object;
+            let source =
+                download::Source::new(session, &cluster, &self.trust, &backup.spec.storage_location).await?;
+            let companions = Companions::fetch(&cluster, &source, &backup, self.details).await?;
+            described.push((backup, companions));
+        }
+        Ok(described)
+    }
+
+    async fn in_place(&self, place: Place) -> anyhow::Result<Vec<(Backup, Companions)>> {
+        let store = local::open(place.with_config(merged(self.from_config.clone()))).await?;
+        let mut described = Vec::new();
+        for found in store.backups(&self.names).await? {
+            let companions = store.companions(found.name()).await?;
+            described.push((found.object, companions));
+        }
+        Ok(described)
+    }
+}

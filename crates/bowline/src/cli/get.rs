@@ -1,0 +1,224 @@
+//! `get` of any kind: a table, or the objects as they are.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use futures::TryStreamExt;
+use kube::Api;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::Value;
+
+use crate::cluster::{Cluster, Fetched};
+use crate::output::encode::{Encoding, bundle, encode, sorted};
+use crate::output::table::{Extra, Listed, render};
+use crate::output::time::Now;
+use crate::session::Session;
+
+/// Which objects to show, and how.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Query {
+    /// Names of the objects; none means all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    shape: Shape,
+    /// Show changes as they happen, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Which of the objects that are not named.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Selection {
+    /// Only objects with these labels: app=web, tier in (a,b), !debug
+    #[arg(short = 'l', long, value_name = "SELECTOR", default_value = "", hide_default_value = true)]
+    pub(crate) selector: String,
+}
+
+/// How to show objects.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Shape {
+    /// Form of the output: table, wide, json, yaml or name
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Table)]
+    pub(crate) output: Form,
+    #[command(flatten)]
+    labels: Labels,
+}
+
+/// Columns with labels.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Flags")]
+pub(crate) struct Labels {
+    /// Labels to show as columns, separated by commas
+    #[arg(short = 'L', long, value_name = "LIST")]
+    label_columns: Vec<String>,
+    /// Show all labels in the last column
+    #[arg(long)]
+    show_labels: bool,
+}
+
+impl Labels {
+    fn extra(&self, wide: bool) -> Extra {
+        Extra { wide, labels: self.show_labels, label_columns: self.label_columns.clone() }
+    }
+}
+
+/// Forms of the output of `get`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Table,
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+/// What `create` does with its object.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Flags")]
+pub(crate) struct Dry {
+    /// Print the object as json, yaml or table, and create nothing
+    #[arg(short, long, value_name = "FORM", value_enum)]
+    output: Option<Form>,
+    #[command(flatten)]
+    labels: Labels,
+}
+
+impl Dry {
+    /// Prints the object if that was asked for instead of creating it.
+    pub(crate) fn print<K: Listed>(&self, session: &Session, object: &K) -> anyhow::Result<bool> {
+        let Some(form) = self.output else { return Ok(false) };
+        let mut object = object.clone();
+        object.meta_mut().namespace = Some(session.namespace().to_owned());
+        let raw = sorted(&object)?;
+        let extra = self.labels.extra(form == Form::Wide);
+        show(session, form, &extra, vec![Fetched { object, raw }], true)?;
+        Ok(true)
+    }
+}
+
+impl Query {
+    /// Shows the objects.
+    pub(crate) async fn run<K: Listed>(self, session: &Session) -> anyhow::Result<()> {
+        let cluster = session.cluster().await?;
+        let named = self.names.len() == 1;
+        let found = select::<K>(&cluster, &self.names, &self.selection.selector).await?;
+        let seen = found.iter().map(|fetched| version(&fetched.object)).collect();
+        self.print(session, found, named)?;
+        if self.watch { self.follow::<K>(session, &cluster, seen).await } else { Ok(()) }
+    }
+
+    /// Prints objects that have been read, also from elsewhere than the cluster.
+    pub(crate) fn print<K: Listed>(
+        &self,
+        session: &Session,
+        found: Vec<Fetched<K>>,
+        named: bool,
+    ) -> anyhow::Result<()> {
+        let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
+        show(session, self.shape.output, &extra, found, named)
+    }
+
+    /// The names that were asked for.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Prints every object anew when it changes.
+    async fn follow<K: Listed>(
+        &self,
+        session: &Session,
+        cluster: &Cluster,
+        mut seen: BTreeMap<String, Option<String>>,
+    ) -> anyhow::Result<()> {
+        let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+        let config = watcher::Config::default().labels(&self.selection.selector);
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        while let Some(event) = events.try_next().await? {
+            // A new connection tells everything again; what has not changed is not news.
+            let (Event::Apply(object) | Event::InitApply(object)) = event else { continue };
+            let (name, version) = version(&object);
+            let wanted = self.names.is_empty() || self.names.contains(&name);
+            if wanted && seen.insert(name, version.clone()) != Some(version) {
+                let raw = sorted(&object)?;
+                self.print_change(session, Fetched { object, raw })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A row without the header, or the whole object.
+    fn print_change<K: Listed>(&self, session: &Session, changed: Fetched<K>) -> anyhow::Result<()> {
+        let (Form::Table | Form::Wide) = self.shape.output else {
+            return self.print(session, vec![changed], true);
+        };
+        let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
+        let table = render(&[&changed.object], &extra, &Now::here());
+        Ok(session.screen.print(table.split_once('\n').map_or("", |(_, row)| row))?)
+    }
+}
+
+/// Name and version of an object.
+fn version<K: Listed>(object: &K) -> (String, Option<String>) {
+    let meta = object.meta();
+    (meta.name.clone().unwrap_or_default(), meta.resource_version.clone())
+}
+
+/// The named objects, or all that a selector matches.
+pub(crate) async fn select<K: Listed>(
+    cluster: &Cluster,
+    names: &[String],
+    selector: &str,
+) -> anyhow::Result<Vec<Fetched<K>>> {
+    if names.is_empty() {
+        let found = cluster.list::<K>(selector).await?;
+        if found.is_empty() && selector.is_empty() {
+            cluster.check_namespace().await?;
+        }
+        return Ok(found);
+    }
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        found.push(cluster.get::<K>(name).await?);
+    }
+    Ok(found)
+}
+
+fn show<K: Listed>(
+    session: &Session,
+    form: Form,
+    extra: &Extra,
+    found: Vec<Fetched<K>>,
+    named: bool,
+) -> anyhow::Result<()> {
+    let text = match form {
+        Form::Table | Form::Wide => {
+            let objects: Vec<&K> = found.iter().map(|fetched| &fetched.object).collect();
+            render(&objects, extra, &Now::here())
+        }
+        Form::Name => {
+            let name =
+                |found: &Fetched<K>| format!("{}.{}/{}", singular::<K>(), bowline_api::GROUP, found.name());
+            lines(found.iter().map(name))
+        }
+        Form::Json => encode(&together(found, named), Encoding::Json)?,
+        Form::Yaml => encode(&together(found, named), Encoding::Yaml)?,
+    };
+    Ok(session.screen.print(text)?)
+}
+
+/// Lines that each end in a newline.
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.fold(String::new(), |text, line| text + &line + "\n")
+}
+
+fn together<K>(found: Vec<Fetched<K>>, named: bool) -> Value {
+    bundle(found.into_iter().map(|fetched| fetched.raw).collect(), named)
+}
+
+fn singular<K: Listed>() -> String {
+    K::KIND.to_lowercase()
+}

@@ -1,0 +1,47 @@
+//! The habits of Go's flags, which scripts rely on, given to every flag of the tree.
+//!
+//! A switch may be given a value (`--wait=false`); an optional one is absent, bare, or has a value; lists are
+//! separated by commas and may be repeated; of a repeated single value the last one counts.
+
+use std::any::TypeId;
+
+use clap::{Arg, ArgAction, Command};
+
+/// Optional switches that have no meaning without a value.
+const NEVER_BARE: [&str; 2] = ["colorized", "skip_immediately"];
+
+/// Applies the habits to a command and all below it.
+pub(crate) fn apply(command: Command) -> Command {
+    command.mut_args(habit).mut_subcommands(apply)
+}
+
+fn habit(arg: Arg) -> Arg {
+    if arg.get_long().is_none() {
+        return arg;
+    }
+    let kind = arg.get_value_parser().type_id();
+    match arg.get_action() {
+        ArgAction::SetTrue => {
+            switch(arg.action(ArgAction::Set)).default_value("false").hide_default_value(true)
+        }
+        ArgAction::Set if kind == TypeId::of::<bool>() && NEVER_BARE.contains(&arg.get_id().as_str()) => {
+            arg.value_parser(parse_bool)
+        }
+        ArgAction::Set if kind == TypeId::of::<bool>() => switch(arg),
+        ArgAction::Append if kind == TypeId::of::<String>() => arg.value_delimiter(','),
+        _ => arg,
+    }
+}
+
+fn switch(arg: Arg) -> Arg {
+    arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_parser(parse_bool)
+}
+
+/// Truth as Go's `strconv.ParseBool` reads it.
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("it is neither true nor false".to_owned()),
+    }
+}

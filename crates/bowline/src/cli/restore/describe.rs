@@ -1,0 +1,47 @@
+//! `restore describe`.
+
+use bowline_api::{Backup, Restore};
+
+use crate::cli::get::{Selection, select};
+use crate::download::{self, Trust};
+use crate::output::describe::restore::{self, Companions};
+use crate::session::Session;
+
+/// Describe restores
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Describe {
+    /// Names of the restores; none means all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Also list every object with what was done to it
+    #[arg(long)]
+    details: bool,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+const EXAMPLES: &str = "
+{program} restore describe web-20261121064615
+{program} restore describe web-20261121064615 --details";
+
+impl Describe {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        let cluster = session.cluster().await?;
+        let restores = select::<Restore>(&cluster, &self.names, &self.selection.selector).await?;
+        for (at, found) in restores.iter().enumerate() {
+            let restore = &found.object;
+            let backup = cluster.find::<Backup>(&restore.spec.backup_name).await?;
+            let location = backup.map(|backup| backup.object.spec.storage_location).unwrap_or_default();
+            let source = download::Source::new(session, &cluster, &self.trust, &location).await?;
+            let companions = Companions::fetch(&cluster, &source, restore, self.details).await?;
+            if at > 0 {
+                session.screen.print("\n\n")?;
+            }
+            session.screen.print(restore::text(session, restore, &companions, self.details))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! `restore logs`.
+
+use bowline_api::request::DownloadTargetKind;
+use bowline_api::{Backup, Duration, Restore};
+
+use crate::download::{self, Trust};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Get the log of a restore
+#[derive(clap::Args)]
+#[command(after_help = "{program} restore logs web-20261121064615")]
+pub(crate) struct Logs {
+    /// Name of the restore
+    #[arg(value_name = "RESTORE")]
+    name: String,
+    /// How long the server may take to answer, such as 30s
+    #[arg(long, value_name = "DURATION", default_value = "1m0s")]
+    timeout: Duration,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+impl Logs {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        let cluster = session.cluster().await?;
+        let restore = cluster.get::<Restore>(&self.name).await?.object;
+        let phase = restore.phase();
+        let waits = phase.as_str().starts_with("Waiting") || phase.as_str().starts_with("Finalizing");
+        if !waits && !phase.is_terminal() {
+            let text = format!(
+                "the log of restore {:?} is not available until the restore is over (now: {phase})",
+                self.name
+            );
+            let hint = format!("see how it goes: `{} restore describe {}`", session.program(), self.name);
+            return Err(Failure::new(text).hint(hint).into());
+        }
+        let backup = cluster.find::<Backup>(&restore.spec.backup_name).await?;
+        let location = backup.map(|backup| backup.object.spec.storage_location).unwrap_or_default();
+        let source =
+            download::Source::new(session, &cluster, &self.trust, &location).await?.within(self.timeout);
+        Ok(session.screen.copy(source.text(DownloadTargetKind::RestoreLog, &self.name).await?)?)
+    }
+}

@@ -1,0 +1,81 @@
+//! Command lines that can't be understood: what is wrong, and the nearest right word.
+
+use std::ffi::OsString;
+use std::io;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::failure::Failure;
+use crate::output::screen::Screen;
+
+/// Prints the help that was asked for, or says what is wrong.
+pub(crate) fn answer(error: &clap::Error, program: &'static str, line: &[OsString]) -> anyhow::Result<()> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let print: io::Result<()> = Screen::default().print(error.to_string());
+            Ok(print?)
+        }
+        _ => Err(failure(error, program, line)),
+    }
+}
+
+/// A command line error as every other one, with hints.
+pub(crate) fn failure(error: &clap::Error, program: &'static str, line: &[OsString]) -> anyhow::Error {
+    let path = command_path(program, line);
+    let text = match error.kind() {
+        ErrorKind::UnknownArgument => unknown_argument(error, &path),
+        ErrorKind::InvalidSubcommand => {
+            format!("unknown command {:?} for {path:?}", context(error, ContextKind::InvalidSubcommand))
+        }
+        _ => first_paragraph(error),
+    };
+    let suggestions =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+            .into_iter()
+            .flat_map(|kind| strings(error, kind));
+    let failure = Failure::new(text);
+    let failure = suggestions.fold(failure, |failure, name| failure.hint(format!("did you mean {name}?")));
+    failure.hint(format!("`{path} --help` shows what is possible")).into()
+}
+
+fn unknown_argument(error: &clap::Error, path: &str) -> String {
+    let argument = context(error, ContextKind::InvalidArg);
+    if argument.starts_with('-') {
+        format!("unknown flag: {argument}")
+    } else {
+        format!("unknown command or too many arguments for {path:?}: {argument:?}")
+    }
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> String {
+    strings(error, kind).into_iter().next().unwrap_or_default()
+}
+
+fn strings(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The message of an error without its label, its tips and the usage below.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let lines = paragraph.strip_prefix("error: ").unwrap_or(paragraph).lines();
+    lines.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// The commands that the line names, as far as they exist.
+fn command_path(program: &'static str, line: &[OsString]) -> String {
+    let mut command = super::tree(program);
+    let mut path = program.to_owned();
+    for word in line.iter().skip(1).filter_map(|word| word.to_str()) {
+        let Some(next) = command.find_subcommand(word).cloned() else { continue };
+        path.push(' ');
+        path.push_str(next.get_name());
+        command = next;
+    }
+    path
+}

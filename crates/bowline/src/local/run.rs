@@ -1,0 +1,311 @@
+//! One backup or restore from here: the server's own operations over a kubeconfig and a place.
+
+use std::io::Write;
+use std::time::Duration;
+
+use bowline_api::restore::RestorePhase;
+use bowline_api::{Backup, BackupPhase, BackupSpec, Restore};
+use bowline_engine::port::{Ports, ServerVersion};
+use bowline_engine::progress::Progress as Counters;
+use bowline_reconcile::telemetry::{self, RunLogs};
+use bowline_server::Config;
+use bowline_server::adapter::{self, ConnectOptions, Connection};
+use bowline_server::operation::{self, FinishedBackup, Operation};
+use bowline_store::BackupStore;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Place;
+use super::place::Access;
+use crate::cli::backup::{check_resources, warn_of_missing_namespaces};
+use crate::cluster::connect;
+use crate::failure::{Failure, causes};
+use crate::output::progress::{Counts, Progress};
+use crate::session::Session;
+use crate::wait::Noun;
+
+/// How often progress is shown.
+const PACE: Duration = Duration::from_millis(200);
+/// Exit code when some objects could not be saved or restored.
+const PARTIAL: u8 = 2;
+/// Name of the location that the backup says it is in. A server that finds it puts its own name there.
+const LOCATION: &str = "default";
+
+/// Everything that a run needs.
+struct Run<'a> {
+    session: &'a Session,
+    place: Place,
+    store: BackupStore,
+    config: Config,
+    connection: Connection,
+    version: ServerVersion,
+    ports: Ports,
+    logs: RunLogs,
+}
+
+/// Saves a backup in a place.
+pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) -> anyhow::Result<()> {
+    let name = backup.metadata.name.clone().unwrap_or_default();
+    check(&operation::validate_backup(&backup.spec))?;
+    check_possible(&needs_server(&backup.spec))?;
+    let run = Run::new(session, place, Access::Create).await?;
+    check_resources(&run.connection.client, &backup.spec).await?;
+    warn_of_missing_namespaces(session, &session.cluster().await?, &backup.spec).await;
+    if run.store.exists(&name).await.map_err(|error| run.failed(&error))? {
+        return Err(Failure::new(format!("the backup {name:?} already exists in {}", run.place))
+            .hint(format!("choose another name, or look at it: `{}`", run.command("describe", &name)))
+            .into());
+    }
+    backup.metadata.namespace = Some(session.namespace().to_owned());
+    let now = run.ports.clock.now();
+    backup.metadata.creation_timestamp = Some(bowline_api::Time(now));
+    operation::prepare_backup(&mut backup, LOCATION, &run.config.defaults, &run.version, now);
+    let start = Instant::now();
+    let done =
+        run.watched(Noun::Backup, async |operation| operation::run_backup(&operation, backup).await).await?;
+    run.backup_done(&name, &done, start.elapsed())
+}
+
+/// Restores from a backup in a place.
+pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Place) -> anyhow::Result<()> {
+    let name = restore.metadata.name.clone().unwrap_or_default();
+    check(&operation::validate_restore(&restore.spec))?;
+    if restore.spec.resource_modifier.is_some() {
+        check_possible(&["--resource-modifier-configmap"])?;
+    }
+    let run = Run::new(session, place, Access::Change).await?;
+    let backup_name = restore.spec.backup_name.clone();
+    let found = super::LocalStore { place: run.place.clone(), store: run.store.clone() };
+    let backups = found.backups(&[backup_name]).await?;
+    let Some(backup) = backups.into_iter().next().map(|found| found.object) else {
+        return Err(Failure::new("no backup was found").into());
+    };
+    restore.metadata.namespace = Some(session.namespace().to_owned());
+    operation::prepare_restore(&mut restore, &run.config.defaults, run.ports.clock.now());
+    let start = Instant::now();
+    let done = run
+        .watched(Noun::Restore, async |operation| operation::run_restore(&operation, restore, backup).await)
+        .await?;
+    run.restore_done(&name, &done, start.elapsed()).await
+}
+
+/// Flags for what only a server can do: the data of volumes, and ConfigMaps of its namespace.
+fn needs_server(spec: &BackupSpec) -> Vec<&'static str> {
+    let asked = [
+        (spec.snapshot_volumes == Some(true), "--snapshot-volumes"),
+        (spec.snapshot_move_data == Some(true), "--snapshot-move-data"),
+        (spec.default_volumes_to_fs_backup == Some(true), "--default-volumes-to-fs-backup"),
+        (!spec.datamover.is_empty(), "--data-mover"),
+        (!spec.volume_snapshot_locations.is_empty(), "--volume-snapshot-locations"),
+        (spec.resource_policy.is_some(), "--resource-policies-configmap"),
+    ];
+    asked.into_iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).collect()
+}
+
+/// Refuses flags that would have no effect.
+fn check_possible(flags: &[&str]) -> anyhow::Result<()> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{} can't be used without a server", flags.join(", ")))
+        .hint("leave out the flags, or leave out --to and --from to let the server do it")
+        .into())
+}
+
+/// Refuses a spec that contradicts itself.
+fn check(errors: &[String]) -> anyhow::Result<()> {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n")).into()) }
+}
+
+impl<'a> Run<'a> {
+    async fn new(session: &'a Session, place: Place, access: Access) -> anyhow::Result<Self> {
+        // Finds out first whether there is a cluster at all, with the better message.
+        connect::find(&session.environment, &session.settings).await?;
+        let options = ConnectOptions {
+            kubeconfig: session.settings.kubeconfig.clone(),
+            context: session.settings.kubecontext.clone(),
+            ..ConnectOptions::default()
+        };
+        let (connection, version) = adapter::connect(&options)
+            .await
+            .map_err(|error| Failure::offline(causes(&error)).hint(error.hint()))?;
+        let config =
+            Config { namespace: session.namespace().to_owned(), connect: options, ..Config::default() };
+        let location = place.location(access)?;
+        let store = bowline_store::open(&location).await.map_err(|error| super::failed(&place, &error))?;
+        let store = BackupStore::new(store);
+        if let Err(error) = store.validate().await {
+            let hint = error.hint().map(str::to_owned);
+            return Err(Failure::new(format!("{place}: {}", causes(&error))).maybe_hint(hint).into());
+        }
+        let logs = RunLogs::default();
+        start_log(session, &logs);
+        let ports = adapter::ports(&connection);
+        Ok(Self { session, place, store, config, connection, version, ports, logs })
+    }
+
+    /// Runs an operation, shows how far it is, and stops it on Ctrl-C.
+    async fn watched<T>(
+        &self,
+        noun: Noun,
+        run: impl AsyncFnOnce(Operation<'_>) -> Result<T, operation::Stopped>,
+    ) -> anyhow::Result<T> {
+        let (counters, cancel) = (Counters::default(), CancellationToken::new());
+        let scratch = self.config.scratch();
+        let operation = Operation {
+            ports: &self.ports,
+            store: &self.store,
+            settings: &self.config.engine,
+            namespace: None,
+            scratch: &scratch,
+            logs: &self.logs,
+            progress: &counters,
+            cancel: &cancel,
+        };
+        let progress = Progress::new(&self.session.screen);
+        let watch = async {
+            loop {
+                let (total, done) = counters.snapshot();
+                progress.show(&Counts { phase: "InProgress".to_owned(), done, total });
+                sleep(PACE).await;
+            }
+        };
+        let stop = async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                cancel.cancel();
+            }
+            std::future::pending::<()>().await;
+        };
+        let done = tokio::select! {
+            done = run(operation) => done,
+            () = async { tokio::join!(watch, stop); } => Err(operation::Stopped),
+        };
+        drop(progress);
+        let left = match noun {
+            Noun::Backup => "nothing of it is left behind",
+            Noun::Restore => "what it has restored so far stays; run it again to go on",
+        };
+        done.map_err(|_| Failure::new(format!("the {noun} was stopped; {left}")).into())
+    }
+
+    fn backup_done(&self, name: &str, done: &FinishedBackup, time: Duration) -> anyhow::Result<()> {
+        let backup = &done.backup;
+        let status = &backup.status;
+        let items = status.progress.as_ref().map_or(0, |progress| progress.items_backed_up);
+        let verdict = Verdict {
+            noun: Noun::Backup,
+            name,
+            phase: backup.phase().to_string(),
+            summary: format!(
+                "{items} items ({} KiB) saved in {} in {:.1}s",
+                done.archive_bytes.div_ceil(1024),
+                self.place,
+                time.as_secs_f64()
+            ),
+            reason: reason(&status.failure_reason, &status.validation_errors),
+            counts: (status.errors, status.warnings),
+        };
+        let hint = format!("see what failed: `{}`", self.command("describe", name));
+        match backup.phase() {
+            BackupPhase::Completed => verdict.good(self.session),
+            BackupPhase::PartiallyFailed => Err(verdict.partial(self.session)?.hint(hint).into()),
+            _ => Err(verdict.bad().into()),
+        }
+    }
+
+    async fn restore_done(&self, name: &str, restore: &Restore, time: Duration) -> anyhow::Result<()> {
+        let status = &restore.status;
+        let items = status.progress.as_ref().map_or(0, |progress| progress.items_restored);
+        let verdict = Verdict {
+            noun: Noun::Restore,
+            name,
+            phase: restore.phase().to_string(),
+            summary: format!("{items} items restored from {} in {:.1}s", self.place, time.as_secs_f64()),
+            reason: reason(&status.failure_reason, &status.validation_errors),
+            counts: (status.errors, status.warnings),
+        };
+        if status.errors > 0 || status.warnings > 0 {
+            let results = self.store.restore_results(name).await.map_err(|error| self.failed(&error))?;
+            self.session.screen.print(crate::output::describe::findings(
+                &self.session.screen,
+                results,
+                verdict.counts,
+            ))?;
+        }
+        match restore.phase() {
+            RestorePhase::Completed => verdict.good(self.session),
+            RestorePhase::PartiallyFailed => Err(verdict.partial(self.session)?.into()),
+            _ => Err(verdict.bad().into()),
+        }
+    }
+
+    fn command(&self, verb: &str, name: &str) -> String {
+        format!("{} backup {verb} {name} --from {}", self.session.program(), self.place)
+    }
+
+    fn failed(&self, error: &bowline_store::Error) -> anyhow::Error {
+        super::failed(&self.place, error)
+    }
+}
+
+/// How a run ended, in words.
+struct Verdict<'a> {
+    noun: Noun,
+    name: &'a str,
+    phase: String,
+    summary: String,
+    reason: String,
+    counts: (i32, i32),
+}
+
+impl Verdict<'_> {
+    fn good(&self, session: &Session) -> anyhow::Result<()> {
+        self.told(session)
+    }
+
+    fn told(&self, session: &Session) -> anyhow::Result<()> {
+        let (errors, warnings) = &self.counts;
+        let Self { noun, name, phase, summary, .. } = self;
+        let phase = session.screen.phase(phase);
+        let title = if *noun == Noun::Backup { "Backup" } else { "Restore" };
+        session.screen.line(format!("{title} {name:?} completed with status: {phase}"))?;
+        Ok(session.screen.line(format!(
+            "{summary}; {}, {}",
+            counted(*errors, "error"),
+            counted(*warnings, "warning")
+        ))?)
+    }
+
+    fn partial(&self, session: &Session) -> anyhow::Result<Failure> {
+        self.told(session)?;
+        let Self { noun, name, counts: (errors, _), .. } = self;
+        Ok(Failure::new(format!("the {noun} {name:?} partially failed: {}", counted(*errors, "error")))
+            .code(PARTIAL))
+    }
+
+    fn bad(&self) -> Failure {
+        let Self { noun, name, phase, reason, .. } = self;
+        Failure::new(format!("the {noun} {name:?} ended as {phase}: {reason}"))
+    }
+}
+
+fn counted(count: i32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn reason(failure: &str, invalid: &[String]) -> String {
+    if failure.is_empty() { invalid.join("; ") } else { failure.to_owned() }
+}
+
+/// Lets the run write its log, and shows it where `-v` asks for that.
+fn start_log(session: &Session, logs: &RunLogs) {
+    let shown = session.settings.verbosity > 0;
+    let writer = move || -> Box<dyn Write> {
+        if shown { Box::new(std::io::stderr()) } else { Box::new(std::io::sink()) }
+    };
+    let layer = telemetry::layer(telemetry::Settings::default(), logs.clone(), writer);
+    // A second run in one process would find the first one's subscriber; there is none.
+    drop(tracing_subscriber::registry().with(layer).try_init());
+}

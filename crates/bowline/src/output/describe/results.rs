@@ -1,0 +1,150 @@
+//! Errors and warnings of a backup or restore: for which object, why, and what may help.
+
+use bowline_api::artifact::{ResultSet, Results};
+
+use super::{NONE, Text};
+use crate::download::Artifact;
+use crate::output::screen::{Screen, Style};
+
+/// Most messages of one place that are shown without `--details`.
+const SHOWN: usize = 25;
+
+/// What may help, by a word in the message.
+const ADVICE: [(&str, &str); 6] = [
+    (
+        "forbidden",
+        "The server's service account lacks a permission: `kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:velero`.",
+    ),
+    ("already allocated", "A node port is taken: restore without --preserve-nodeports, or free it."),
+    (
+        "in-cluster version is different",
+        "Objects that exist were left alone: --existing-resource-policy=update changes them.",
+    ),
+    ("no matches for", "A kind is not installed here: install its custom resource definition first."),
+    ("timed out", "Something took too long: see the log for what was waited for."),
+    ("quota", "A resource quota is exhausted: raise it, or restore into another namespace."),
+];
+
+/// Both sets, errors first. Nothing at all when there is nothing to say.
+pub(super) fn describe(
+    text: &mut Text,
+    screen: &Screen,
+    results: &Artifact<Results>,
+    counts: (i32, i32),
+    details: bool,
+) {
+    let (errors, warnings) = counts;
+    if errors == 0 && warnings == 0 {
+        return;
+    }
+    match results {
+        Artifact::Here(results) => {
+            set(text, &screen.style(Style::Red, "Errors"), &results.errors, details);
+            set(text, &screen.style(Style::Yellow, "Warnings"), &results.warnings, details);
+            advice(text, results);
+        }
+        Artifact::Absent => {
+            text.line(format!("Errors: {errors}, warnings: {warnings} (they were not recorded)"));
+        }
+        Artifact::Unreadable(why) => {
+            text.line(format!("Errors: {errors}, warnings: {warnings} (they could not be read: {why})"));
+            text.gap();
+        }
+    }
+}
+
+fn set(text: &mut Text, title: &str, set: &ResultSet, details: bool) {
+    if set.is_empty() {
+        return;
+    }
+    text.section(title, |text| {
+        text.field("Velero", messages(&set.velero, details));
+        text.field("Cluster", messages(&set.cluster, details));
+        if set.namespaces.is_empty() {
+            text.field("Namespaces", NONE);
+            return;
+        }
+        text.section("Namespaces", |text| {
+            for (namespace, list) in &set.namespaces {
+                text.field(namespace, messages(list, details));
+            }
+        });
+    });
+    text.gap();
+}
+
+fn messages(list: &[String], details: bool) -> String {
+    if list.is_empty() {
+        return NONE.to_owned();
+    }
+    let shown = if details { list.len() } else { SHOWN.min(list.len()) };
+    let mut lines: Vec<String> = list[..shown].iter().map(|message| readable(message)).collect();
+    if shown < list.len() {
+        lines.push(format!("and {} more (specify --details to see all)", list.len() - shown));
+    }
+    lines.join("\n")
+}
+
+/// The message of a backup as a sentence: `pods/web: timed out`. Those of restores are sentences already.
+fn readable(message: &str) -> String {
+    let part = |name: &str| {
+        let (_, rest) = message.split_once(&format!(" {name}: /"))?;
+        let end = ["resource", "name", "message", "error"]
+            .iter()
+            .filter_map(|next| rest.find(&format!(" {next}: /")))
+            .min()
+            .unwrap_or(rest.len());
+        Some(rest[..end].trim())
+    };
+    let Some(text) = part("message") else { return message.trim().to_owned() };
+    let object = match (part("resource"), part("name")) {
+        (Some(resource), Some(name)) => format!("{resource}/{name}: "),
+        (None, Some(name)) | (Some(name), None) => format!("{name}: "),
+        (None, None) => String::new(),
+    };
+    match part("error") {
+        Some(error) => format!("{object}{text}: {error}"),
+        None => format!("{object}{text}"),
+    }
+}
+
+fn advice(text: &mut Text, results: &Results) {
+    let all = |set: &ResultSet| {
+        let namespaces = set.namespaces.values().flatten();
+        set.velero.iter().chain(&set.cluster).chain(namespaces).cloned().collect::<Vec<_>>()
+    };
+    let messages = [all(&results.errors), all(&results.warnings)].concat();
+    let fits = |word: &str| messages.iter().any(|message| message.to_lowercase().contains(word));
+    let advice: Vec<&str> = ADVICE.iter().filter(|(word, _)| fits(word)).map(|(_, advice)| *advice).collect();
+    if advice.is_empty() {
+        return;
+    }
+    text.section("What may help", |text| advice.iter().for_each(|line| text.line(line)));
+    text.gap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn messages_of_backups_become_sentences() {
+        for (message, sentence) in [
+            (
+                " resource: /pods name: /web message: /Error backing up item error: /timed out",
+                "pods/web: Error backing up item: timed out",
+            ),
+            (
+                " name: /app message: /Error backing up item error: /no matches for x",
+                "app: Error backing up item: no matches for x",
+            ),
+            (" message: /boom", "boom"),
+            (
+                "could not restore, ConfigMap:x already exists",
+                "could not restore, ConfigMap:x already exists",
+            ),
+        ] {
+            assert_eq!(readable(message), sentence);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What scripts rely on, as far as it needs no cluster.
+
+use serde_json::Value;
+
+use crate::Run;
+
+#[test]
+fn the_version_is_found_by_the_pattern_that_scripts_use() {
+    let text = Run::new().with(&["version", "--timeout", "60s", "--client-only"]).ok();
+    let pattern = regex::Regex::new(r"(?i)client\s*:\s*version\s*:\s*(\S+)").unwrap();
+    let flat = text.replace('\n', " ");
+    let version = pattern.captures(&flat).unwrap()[1].to_owned();
+    assert_eq!(version, concat!("v", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_link_called_velero_is_velero() {
+    let help = Run::called("velero").with(&["backup", "--help"]).ok();
+    assert!(help.contains("velero backup [command]") && !help.contains("bowline"), "{help}");
+    let help = Run::new().with(&["backup"]).ok();
+    assert!(help.contains("bowline backup [command]"), "{help}");
+}
+
+#[test]
+fn the_custom_resources_are_one_list() {
+    let run = Run::new();
+    for extra in [&["--crds-only"][..], &["--crds-only", "--namespace", "n"]] {
+        let line = [&["install", "--dry-run", "--output", "json"], extra].concat();
+        let text = run.with(&line).ok();
+        let list: Value = serde_json::from_str(&text[text.find('{').unwrap()..]).unwrap();
+        assert_eq!(list["kind"], "List");
+        let items = list["items"].as_array().unwrap();
+        assert_eq!(items.len(), 13);
+        assert!(items.iter().all(|item| item["kind"] == "CustomResourceDefinition"));
+        assert!(items.iter().all(|item| item["metadata"]["labels"]["component"] == "velero"));
+    }
+    let yaml = run.with(&["install", "--crds-only", "--dry-run", "-o", "yaml"]).ok();
+    let read: Value = serde_saphyr::from_str(&yaml).unwrap();
+    assert_eq!(read["items"].as_array().unwrap().len(), 13);
+}
+
+#[test]
+fn create_with_an_output_prints_the_object_and_asks_nobody() {
+    let run = Run::called("velero");
+    let line = ["backup", "create", "dry", "--include-namespaces", "a,b", "--ttl", "24h", "-o", "yaml"];
+    let ours: Value = serde_saphyr::from_str(&run.with(&line).ok()).unwrap();
+    let velero: Value =
+        serde_saphyr::from_str(include_str!("../../testdata/velero/backup-create-o.yaml")).unwrap();
+    assert_eq!(ours, velero);
+
+    let ordered =
+        ["create", "backup", "x", "--ordered-resources", "pods=ns/a,ns/b;secrets=ns/c", "-o", "json"];
+    let object: Value = serde_json::from_str(&run.with(&ordered).ok()).unwrap();
+    assert_eq!(object["spec"]["orderedResources"]["pods"], "ns/a,ns/b");
+
+    let restore =
+        ["restore", "create", "r", "--from-backup", "b", "--namespace-mappings", "a:b,c:d", "-o", "json"];
+    let object: Value = serde_json::from_str(&run.with(&restore).ok()).unwrap();
+    assert_eq!(object["spec"]["namespaceMapping"]["c"], "d");
+    assert_eq!(object["spec"]["backupName"], "b");
+
+    let schedule = ["schedule", "create", "s", "--schedule", "@every 1m", "--paused", "-o", "json"];
+    let object: Value = serde_json::from_str(&run.with(&schedule).ok()).unwrap();
+    assert_eq!(
+        (object["spec"]["paused"].as_bool(), object["spec"]["schedule"].as_str()),
+        (Some(true), Some("@every 1m"))
+    );
+
+    let location = [
+        "backup-location",
+        "create",
+        "l",
+        "--provider",
+        "aws",
+        "--bucket",
+        "b",
+        "--config",
+        "region=x",
+        "-o",
+        "json",
+    ];
+    let object: Value = serde_json::from_str(&run.with(&location).ok()).unwrap();
+    assert_eq!(object["spec"]["objectStorage"]["bucket"], "b");
+    assert_eq!(object["spec"]["accessMode"], "ReadWrite");
+}
+
+#[test]
+fn client_settings_are_kept_where_velero_keeps_them() {
+    let run = Run::new();
+    assert_eq!(run.with(&["client", "config", "get"]).ok(), "");
+    run.with(&["client", "config", "set", "namespace=backups", "colorized=false"]).ok();
+    assert_eq!(run.with(&["client", "config", "get"]).ok(), "colorized: false\nnamespace: backups\n");
+    assert_eq!(run.with(&["client", "config", "get", "features"]).ok(), "features: <NOT SET>\n");
+    let stored = std::fs::read_to_string(run.home().join(".config/velero/config.json")).unwrap();
+    assert_eq!(stored, r#"{"colorized":"false","namespace":"backups"}"#);
+    let object = run.with(&["backup", "create", "x", "-o", "json"]).ok();
+    assert!(object.contains(r#""namespace": "backups""#), "{object}");
+    run.with(&["client", "config", "set", "namespace="]).ok();
+    assert_eq!(run.with(&["client", "config", "get"]).ok(), "colorized: false\n");
+}
+
+#[test]
+fn completion_scripts_name_the_program_and_its_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Run::called("velero").with(&["completion", shell]).ok();
+        assert!(script.contains("velero") && script.contains("backup-location"), "{shell}");
+        assert!(!script.contains("bowline"), "{shell}");
+    }
+}

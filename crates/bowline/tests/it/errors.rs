@@ -1,0 +1,115 @@
+//! What a new user gets wrong, or finds wrong, in the first hour.
+
+use std::time::{Duration, Instant};
+
+use crate::Run;
+
+#[test]
+fn without_a_kubeconfig_every_place_that_was_tried_is_named() {
+    let run = Run::new();
+    for line in [&["backup", "get"][..], &["version"], &["backup", "create", "x", "--to", "./b"]] {
+        let printed = run.with(line);
+        assert_eq!(printed.code, 1);
+        for place in ["--kubeconfig", "KUBECONFIG", "~/.kube/config", "service account"] {
+            assert!(printed.stderr.contains(place), "{place}: {}", printed.stderr);
+        }
+        assert!(printed.stderr.contains("hint: name the cluster with --kubeconfig"), "{}", printed.stderr);
+    }
+    assert!(!run.home().join("b").exists(), "nothing half-made is left");
+}
+
+#[test]
+fn a_dead_api_server_is_told_within_five_seconds() {
+    let run = Run::with_dead_server();
+    for line in [
+        &["backup", "get"][..],
+        &["backup", "create", "x"],
+        &["backup", "describe", "x"],
+        &["backup", "logs", "x"],
+        &["restore", "create", "--from-backup", "x"],
+        &["backup", "delete", "x", "--confirm"],
+        &["backup-location", "get"],
+        &["install", "--crds-only"],
+        &["backup", "create", "x", "--to", "./b"],
+    ] {
+        let start = Instant::now();
+        let printed = run.with(line);
+        assert!(start.elapsed() < Duration::from_secs(5), "{line:?}");
+        printed.assert_refused("https://127.0.0.1:1", "check that the cluster runs");
+    }
+    assert!(!run.home().join("b").exists(), "nothing half-made is left");
+}
+
+#[test]
+fn a_wrong_kubeconfig_is_named() {
+    let run = Run::with_dead_server();
+    run.with(&["backup", "get", "--kubeconfig", "/nonexistent"]).assert_refused("/nonexistent", "check that");
+    run.with(&["backup", "get", "--kubecontext", "ded"])
+        .assert_refused("\"ded\"", "did you mean --kubecontext dead?");
+}
+
+#[test]
+fn the_nearest_right_word_is_named() {
+    let run = Run::with_dead_server();
+    for (line, error, hint) in [
+        (&["backp"][..], "unknown command \"backp\"", "did you mean backup?"),
+        (
+            &["backup", "creat", "x"],
+            "unknown command \"creat\" for \"bowline backup\"",
+            "did you mean create?",
+        ),
+        (
+            &["backup", "create", "x", "--include-namespace", "a"],
+            "unknown flag: --include-namespace",
+            "--include-namespaces",
+        ),
+        (&["backup", "get", "-o", "jason"], "'jason'", "did you mean json?"),
+        (&["backup", "create", "x", "--ttl", "1d"], "invalid duration", "`bowline backup create --help`"),
+        (
+            &["client", "config", "set", "namspace=x"],
+            "no setting \"namspace\"",
+            "did you mean \"namespace\"?",
+        ),
+        (
+            &["server", "--disable-controllers", "backups"],
+            "no controller \"backups\"",
+            "did you mean \"backup\"?",
+        ),
+    ] {
+        run.with(line).assert_refused(error, hint);
+    }
+}
+
+#[test]
+fn invalid_values_are_refused_before_anything_is_sent() {
+    let run = Run::with_dead_server();
+    for (line, error, hint) in [
+        (&["backup", "create", "My_Backup"][..], "not a valid name", "my-backup"),
+        (&["backup", "create", "x", "--to", "gs://bucket"], "s3://BUCKET/PREFIX", "--help"),
+        (&["schedule", "create", "x", "--schedule", "0 1 * *"], "4 fields", "@every 6h"),
+        (&["backup", "create", "x", "-l", "a b"], "not a label", "--help"),
+        (&["backup", "delete", "x"], "nobody is here to confirm", "--confirm"),
+        (&["backup", "delete"], "which backup", "--all"),
+        (&["backup", "describe", "-o", "json"], "exactly one backup", "one name"),
+        (&["backup", "get", "--from", "./nowhere"], "there is no folder", "--to"),
+        (&["backup-location", "set", "x"], "nothing to change", "--default"),
+        (&["install"], "--crds-only", "bowline server"),
+        (&["server", "--concurrent-backups", "0"], "at least 1", ""),
+    ] {
+        let printed = run.with(line);
+        if hint.is_empty() {
+            assert!(printed.code == 1 && printed.stderr.contains(error), "{}", printed.stderr);
+        } else {
+            printed.assert_refused(error, hint);
+        }
+    }
+}
+
+#[test]
+fn a_broken_client_configuration_is_named() {
+    let run = Run::new();
+    let folder = run.home().join(".config/velero");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.json"), "{").unwrap();
+    run.with(&["version", "--client-only"]).assert_refused("config.json is not a JSON object", "remove it");
+}

@@ -1,0 +1,90 @@
+//! The real binary, where no cluster answers: errors, help, and what works without one.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail as the test itself")]
+
+mod contract;
+mod errors;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// One run of the program in an empty home directory.
+pub(crate) struct Run {
+    home: tempfile::TempDir,
+    program: String,
+}
+
+/// What a run printed.
+pub(crate) struct Printed {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap(), program: env!("CARGO_BIN_EXE_bowline").to_owned() }
+    }
+
+    /// The same program called by another name.
+    pub(crate) fn called(name: &str) -> Self {
+        let mut run = Self::new();
+        let link = run.home.path().join(name);
+        std::os::unix::fs::symlink(&run.program, &link).unwrap();
+        run.program = link.display().to_string();
+        run
+    }
+
+    /// With a kubeconfig for a server that does not listen.
+    pub(crate) fn with_dead_server() -> Self {
+        let run = Self::new();
+        let config = "apiVersion: v1\nkind: Config\ncurrent-context: dead\n\
+            contexts: [{name: dead, context: {cluster: dead, user: dead}}]\n\
+            clusters: [{name: dead, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+            users: [{name: dead, user: {token: not-a-secret}}]\n";
+        std::fs::create_dir(run.home.path().join(".kube")).unwrap();
+        std::fs::write(run.home.path().join(".kube/config"), config).unwrap();
+        run
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn with(&self, line: &[&str]) -> Printed {
+        let output: Output = Command::new(&self.program)
+            .args(line)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Printed {
+            code: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+impl Printed {
+    /// A refusal: exit code 1, nothing on standard output, the error and a hint that hold these words, and no jargon.
+    pub(crate) fn assert_refused(&self, error: &str, hint: &str) {
+        let Self { code, stdout, stderr } = self;
+        assert_eq!((*code, stdout.as_str()), (1, ""), "{stderr}");
+        let first = stderr.lines().next().unwrap_or_default();
+        assert!(first.starts_with("An error occurred: ") && first.contains(error), "{error}: {stderr}");
+        let hints: Vec<&str> = stderr.lines().filter(|line| line.starts_with("hint: ")).collect();
+        assert!(hints.iter().any(|line| line.contains(hint)), "{hint}: {stderr}");
+        for jargon in ["panicked", "Os {", "Error(", "src/", "ServiceError", "HyperError", "\x1b"] {
+            assert!(!stderr.contains(jargon), "{jargon}: {stderr}");
+        }
+    }
+
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self.stdout
+    }
+}
