@@ -9,6 +9,7 @@ mod delete_backup_request;
 mod download_request;
 mod gc;
 mod restore;
+mod schedule;
 mod server_status_request;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     starter.start(backup_sync::Sync::new(context), &caches.locations, 2);
     starter.start(gc::GarbageCollector::new(context), &caches.backups, 2);
     starter.start(restore::Restores::new(context), &caches.restores, config.concurrent_restores);
+    starter.start(schedule::Schedules::new(context), &caches.schedules, 2);
     starter.start(delete_backup_request::Deletions::new(context), &caches.delete_requests, 4);
     starter.start(download_request::Downloads::new(context), &caches.download_requests, 4);
     starter.start(server_status_request::Statuses::new(context), &caches.status_requests, 10);

@@ -5,6 +5,7 @@ pub mod adapter;
 mod config;
 mod context;
 mod controller;
+mod cron;
 mod download;
 mod failure;
 mod http;

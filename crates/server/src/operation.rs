@@ -2,6 +2,7 @@
 //! entirely or not at all. The controllers use this, and so does the command line without a server.
 
 mod backup;
+mod config_map;
 mod prepare;
 mod restore;
 
@@ -79,11 +80,14 @@ fn backup_line(finding: &Finding) -> String {
     format!("{line} message: /{}", finding.message)
 }
 
-/// A finding as a restore's results spell it: free text, with the object where the text is not the run's own.
+/// A finding as a restore's results spell it: free text, with the object in front where the text does not name it.
 fn restore_line(finding: &Finding) -> String {
     let (Some(resource), Some(name)) = (&finding.resource, &finding.name) else {
         return finding.message.clone();
     };
+    if finding.message.contains(name) {
+        return finding.message.clone();
+    }
     match &finding.place {
         Place::Namespace(namespace) => format!("{resource}/{namespace}/{name}: {}", finding.message),
         Place::Cluster | Place::Velero => format!("{resource}/{name}: {}", finding.message),

@@ -78,6 +78,7 @@ async fn attempt(
     log: io::Result<RunLog>,
 ) -> Result<u64, Attempt> {
     let log = log.map_err(Attempt::Log)?;
+    announce(backup);
     let upload = operation.store.begin(&backup.name_any()).await?;
     let archive_bytes = match store(operation, backup, &upload).await {
         Ok(bytes) => bytes,
@@ -91,6 +92,14 @@ async fn attempt(
     }
     upload.commit(backup).await?;
     Ok(archive_bytes)
+}
+
+fn announce(backup: &Backup) {
+    let spec = &backup.spec;
+    let list = |names: &[String]| if names.is_empty() { "<none>".to_owned() } else { names.join(", ") };
+    tracing::info!("starting backup, stored in location {}", spec.storage_location);
+    tracing::info!("including namespaces: {}", list(&spec.included_namespaces));
+    tracing::info!("excluding namespaces: {}", list(&spec.excluded_namespaces));
 }
 
 /// Removes what was stored, but for the log, which tells why.
@@ -167,6 +176,14 @@ async fn artifacts(
         upload.write(BackupArtifact::VolumeSnapshots, &native),
     )?;
     finish(backup, outcome, Time(operation.ports.clock.now()));
+    let status = &backup.status;
+    tracing::info!(
+        "backed up {} of {} items, {} errors, {} warnings",
+        outcome.stored_items,
+        outcome.total_items,
+        status.errors,
+        status.warnings
+    );
     Ok(())
 }
 

@@ -112,10 +112,9 @@ pub fn validate_backup(spec: &BackupSpec) -> Vec<String> {
     if spec.ttl.is_negative() {
         errors.push(format!("ttl: {} is negative", spec.ttl));
     }
-    if let Some(policy) = &spec.resource_policy
-        && !policy.kind.eq_ignore_ascii_case("configmap")
-    {
-        errors.push(format!("resourcePolicy.kind: {:?} is not supported, only configmap is", policy.kind));
+    if spec.resource_policy.is_some() {
+        // Ignoring them would save what the user wants left out.
+        errors.push("resourcePolicy: resource policies are not supported yet".into());
     }
     errors
 }

@@ -17,6 +17,7 @@ use kube::ResourceExt;
 use thiserror::Error;
 use tracing::Instrument;
 
+use super::config_map::{self, ConfigMapError};
 use super::{Operation, Stopped, count, log_body, number, restore_line};
 use crate::adapter::chain;
 
@@ -58,6 +59,8 @@ enum Attempt {
     Store(#[from] bowline_store::Error),
     #[error("failed to read the backup's archive")]
     Archive(#[source] ArchiveError),
+    #[error("failed to read the resource modifiers")]
+    Modifiers(#[from] ConfigMapError),
     #[error("failed to prepare the restore's actions")]
     Actions(#[from] ActionError),
 }
@@ -78,6 +81,7 @@ async fn attempt(
         () = operation.cancel.cancelled() => return Err(Attempt::Engine(RestoreError::Cancelled)),
     };
     let settings = operation.settings;
+    let modifiers = config_map::modifiers(operation, restore).await?;
     let actions = bowline_engine::action::restore::builtin(operation.ports, operation.namespace).await?;
     let request = RestoreRequest {
         restore: Arc::new(restore.clone()),
@@ -88,7 +92,7 @@ async fn attempt(
         resource_timeout: settings.resource_timeout,
         terminating_timeout: settings.terminating_timeout,
         memory_budget: settings.memory_budget,
-        modifiers: None,
+        modifiers,
         version_priorities: None,
         max_in_flight: settings.max_in_flight,
     };
@@ -118,6 +122,10 @@ fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, Attempt>, now: 
         Err(Attempt::Engine(RestoreError::Invalid(errors))) => {
             status.phase = Some(RestorePhase::FailedValidation);
             status.validation_errors.clone_from(errors);
+        }
+        Err(Attempt::Modifiers(error)) if !error.is_retryable() => {
+            status.phase = Some(RestorePhase::FailedValidation);
+            status.validation_errors = vec![format!("resourceModifier: {}", chain(error))];
         }
         Err(error) => {
             tracing::error!(error = chain(error), "restore failed");
