@@ -4,6 +4,9 @@ use std::fmt;
 
 use bowline_api::resource::{GroupVersionKind, ObjectKey};
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
 use super::skip::Skip;
 use crate::catalog::GroupResource;
 use crate::finding::Finding;
@@ -21,13 +24,32 @@ pub enum Step {
     Fail(String),
 }
 
+impl Step {
+    /// One word: `create`, `update`, `skip` or `fail`.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Skip(_) => "skip",
+            Self::Fail(_) => "fail",
+        }
+    }
+
+    /// Why, for objects that are skipped or fail.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Create | Self::Update => None,
+            Self::Skip(reason) => Some(reason.to_string()),
+            Self::Fail(message) => Some(message.clone()),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create => f.write_str("create"),
-            Self::Update => f.write_str("update"),
-            Self::Skip(reason) => write!(f, "skip: {reason}"),
-            Self::Fail(message) => write!(f, "fail: {message}"),
+        match self.reason() {
+            Some(reason) => write!(f, "{}: {reason}", self.action()),
+            None => f.write_str(self.action()),
         }
     }
 }
@@ -65,4 +87,54 @@ pub struct Plan {
     pub left_out: Vec<LeftOut>,
     /// Warnings and errors that the restore would give.
     pub findings: Vec<Finding>,
+}
+
+impl Serialize for PlannedItem {
+    /// As `{"apiVersion", "kind", "namespace"?, "name", "action", "reason"?}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("PlannedItem", 6)?;
+        out.serialize_field("apiVersion", &self.kind.api_version())?;
+        out.serialize_field("kind", &self.kind.kind)?;
+        if let Some(namespace) = &self.key.namespace {
+            out.serialize_field("namespace", namespace)?;
+        }
+        out.serialize_field("name", &self.key.name)?;
+        out.serialize_field("action", self.step.action())?;
+        if let Some(reason) = self.step.reason() {
+            out.serialize_field("reason", &reason)?;
+        }
+        out.end()
+    }
+}
+
+impl Serialize for LeftOut {
+    /// As `{"resource", "namespace"?, "count", "reason"}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("LeftOut", 4)?;
+        out.serialize_field("resource", &self.resource)?;
+        if let Some(namespace) = &self.namespace {
+            out.serialize_field("namespace", namespace)?;
+        }
+        out.serialize_field("count", &self.count)?;
+        out.serialize_field("reason", &self.reason.to_string())?;
+        out.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_read_as_what_happens_and_why() {
+        let mut item = PlannedItem {
+            kind: GroupVersionKind::new("", "v1", "Pod"),
+            key: ObjectKey::namespaced("shop", "web"),
+            step: Step::Skip(Skip::Completed),
+        };
+        let json = r#"{"apiVersion":"v1","kind":"Pod","namespace":"shop","name":"web","action":"skip","reason":"it has run to its end"}"#;
+        assert_eq!(serde_json::to_string(&item).unwrap(), json);
+        item.step = Step::Create;
+        assert_eq!((item.step.to_string(), item.step.reason()), ("create".to_owned(), None));
+    }
 }

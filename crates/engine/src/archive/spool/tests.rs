@@ -157,3 +157,26 @@ async fn an_archive_without_resources_is_empty() {
     let spool = read(&gzip(&tar_of(&[("metadata/version", b"1.1.0\n")])), Limits::default()).await.unwrap();
     assert!(spool.is_empty());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_damage_makes_the_reader_fail_badly(flips in proptest::collection::vec((0_usize..4096, 1_u8..), 0..8), packed in proptest::prelude::any::<bool>()) {
+        let mut bytes = tar_of(&[("metadata/version", b"1.1.0\n"), ("resources/pods/namespaces/shop/web.json", POD)]);
+        if packed {
+            bytes = gzip(&bytes);
+        }
+        let length = bytes.len();
+        for (at, flip) in flips {
+            bytes[at % length] ^= flip;
+        }
+        let archive = if packed { bytes } else { gzip(&bytes) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        if let Ok(spool) = runtime.block_on(read(&archive, Limits::default())) {
+            for group in spool.groups(&"pods".into()) {
+                group.entries().for_each(|entry| drop(spool.load(entry)));
+            }
+        }
+    }
+}
