@@ -7,10 +7,16 @@ const SIMILAR: f64 = 0.78;
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .map(|candidate| (similarity(name, candidate), candidate))
         .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// From 0 to 1. Short names differ much by a single slip, which is therefore counted by itself.
+fn similarity(name: &str, candidate: &str) -> f64 {
+    let slip = strsim::osa_distance(name, candidate) == 1 && name.len() > 2;
+    strsim::jaro_winkler(name, candidate).max(if slip { SIMILAR } else { 0.0 })
 }
 
 /// [`nearest`] as a question to the user.
@@ -24,10 +30,14 @@ mod tests {
 
     #[test]
     fn typing_errors_are_found_and_strangers_are_not() {
-        let names = ["deployments", "daemonsets", "secrets"];
-        for (typed, meant) in
-            [("deploymnts", Some("deployments")), ("secert", Some("secrets")), ("xyz", None), ("", None)]
-        {
+        let names = ["deployments", "daemonsets", "secrets", "pods"];
+        for (typed, meant) in [
+            ("deploymnts", Some("deployments")),
+            ("secert", Some("secrets")),
+            ("pdos", Some("pods")),
+            ("xyz", None),
+            ("", None),
+        ] {
             assert_eq!(nearest(typed, names), meant, "{typed}");
         }
     }

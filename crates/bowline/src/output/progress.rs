@@ -52,12 +52,13 @@ impl Progress {
     pub(crate) fn show(&self, counts: &Counts) {
         match self {
             Self::Bar(bar) => {
-                if bar.length() == Some(0) && counts.total > 0 {
-                    bar.set_style(style(BAR));
-                }
+                let first = bar.length() == Some(0) && counts.total > 0;
                 bar.set_message(counts.phase.clone());
                 bar.set_length(counts.total);
                 bar.set_position(counts.done);
+                if first {
+                    bar.set_style(style(BAR));
+                }
             }
             Self::Lines(screen, lines) => {
                 let line = lines.lock().ok().and_then(|mut lines| lines.next(counts, Instant::now()));
