@@ -5,7 +5,6 @@ pub mod adapter;
 mod config;
 mod context;
 mod controller;
-mod cron;
 mod download;
 mod failure;
 mod http;

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_api::schedule::SchedulePhase;
-use bowline_api::{Backup, BackupPhase, Kind, OwnerReference, Schedule, Time, label};
+use bowline_api::{Backup, Kind, OwnerReference, Schedule, Time, label};
+use bowline_engine::schedule::{self as engine, Cron, Options};
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use kube::ResourceExt;
 
 use crate::context::{Context, elapsed};
-use crate::cron::Cron;
 use crate::failure::failure;
 
 /// A time that is this near is waited for without another look at the schedule before.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// How soon to look again while a backup of the schedule is unfinished; its end is no change of the schedule.
+const UNTIL_IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Schedules {
     context: Arc<Context>,
@@ -24,52 +27,53 @@ pub(super) struct Schedules {
 /// What to do about a schedule.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// Say that its cron expression can't be read.
+    /// Say what of it can't be read.
     Refuse(String),
     /// Say that it is in order.
     Enable,
-    /// Leave out what is due at once.
-    Skip,
-    /// Make a backup.
-    Run,
-    /// Nothing for this time.
-    Wait(Duration),
     /// Nothing until it changes.
     Rest,
+    /// What its times ask for.
+    Timed(engine::Step),
 }
 
 struct Observed<'a> {
     schedule: &'a Schedule,
     /// Whether a backup of it is unfinished.
-    busy: bool,
+    underway: bool,
     skip_immediately: bool,
     now: Timestamp,
 }
 
 fn decide(observed: &Observed<'_>) -> Step {
     let Observed { schedule, now, .. } = *observed;
-    let cron = match Cron::parse(&schedule.spec.schedule) {
-        Ok(cron) => cron,
-        Err(error) => return refuse(schedule, format!("invalid schedule: {error}")),
+    let (cron, options) = match read(schedule) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(schedule, error),
     };
-    if schedule.status.phase != Some(SchedulePhase::Enabled) || !schedule.status.validation_errors.is_empty()
-    {
+    let status = &schedule.status;
+    if status.phase != Some(SchedulePhase::Enabled) || !status.validation_errors.is_empty() {
         return Step::Enable;
     }
-    if schedule.spec.paused {
-        return Step::Rest;
-    }
-    // Skipping turns the setting off, so that it happens once.
-    if schedule.spec.skip_immediately.unwrap_or(observed.skip_immediately) {
-        return Step::Skip;
-    }
-    let Some(base) = base(schedule) else { return Step::Rest };
-    match cron.next(base) {
-        None => Step::Rest,
-        Some(due) if due > now => Step::Wait(elapsed(now, due).min(LONGEST_WAIT)),
-        Some(_) if observed.busy => Step::Rest,
-        Some(_) => Step::Run,
-    }
+    let Some(Time(created)) = schedule.metadata.creation_timestamp else { return Step::Rest };
+    let timed = engine::Observed {
+        key: format!("{}/{}", schedule.namespace().unwrap_or_default(), schedule.name_any()),
+        paused: schedule.spec.paused,
+        skip_immediately: schedule.spec.skip_immediately.unwrap_or(observed.skip_immediately),
+        created,
+        last_backup: status.last_backup.as_ref().map(|Time(at)| *at),
+        last_skipped: status.last_skipped.as_ref().map(|Time(at)| *at),
+        underway: observed.underway,
+    };
+    Step::Timed(engine::decide(&cron, &timed, &options, now))
+}
+
+/// Its times and its options, or what is wrong with them.
+fn read(schedule: &Schedule) -> Result<(Cron, Options), String> {
+    let cron =
+        Cron::parse_in(&schedule.spec.schedule, TimeZone::system()).map_err(|error| error.to_string())?;
+    let options = Options::from_annotations(schedule.annotations()).map_err(|error| error.to_string())?;
+    Ok((cron, options))
 }
 
 fn refuse(schedule: &Schedule, error: String) -> Step {
@@ -78,18 +82,11 @@ fn refuse(schedule: &Schedule, error: String) -> Step {
     if known { Step::Rest } else { Step::Refuse(error) }
 }
 
-/// The time from which the next one is counted.
-fn base(schedule: &Schedule) -> Option<Timestamp> {
-    let status = &schedule.status;
-    let last = status.last_backup.as_ref().or(schedule.metadata.creation_timestamp.as_ref());
-    last.into_iter().chain(&status.last_skipped).map(|Time(at)| *at).max()
-}
-
 /// The backup of a schedule at a time.
 fn backup(schedule: &Schedule, now: Timestamp) -> Backup {
     let name = schedule.name_any();
     let template = &schedule.spec.template;
-    let mut backup = Backup::new(&format!("{name}-{}", now.strftime("%Y%m%d%H%M%S")), template.clone());
+    let mut backup = Backup::new(&engine::backup_name(&name, now), template.clone());
     let labels = &template.metadata.labels;
     let mut labels = if labels.is_empty() { schedule.labels().clone() } else { labels.clone() };
     labels.insert(label::SCHEDULE_NAME.into(), name.clone());
@@ -114,26 +111,21 @@ impl Schedules {
         Self { context: Arc::clone(context) }
     }
 
-    fn busy(&self, schedule: &str) -> bool {
-        self.context.caches.backups.list().iter().any(|backup| {
-            let unfinished = match backup.phase() {
-                BackupPhase::New
-                | BackupPhase::Queued
-                | BackupPhase::ReadyToStart
-                | BackupPhase::InProgress => true,
-                BackupPhase::Other(phase) => phase.is_empty(),
-                _ => false,
-            };
-            unfinished && super::backup::schedule(backup) == schedule
-        })
+    fn is_underway(&self, schedule: &str) -> bool {
+        let backups = self.context.caches.backups.list();
+        let mut own = backups.iter().filter(|backup| super::backup::schedule(backup) == schedule);
+        own.any(|backup| engine::is_underway(backup.status.phase.as_ref()))
     }
 
     async fn act(&self, schedule: &Schedule, step: Step) -> Result<Next, Failure> {
         let mut after = schedule.clone();
         let status = &mut after.status;
         match step {
-            Step::Rest => return Ok(Next::After(LONGEST_WAIT)),
-            Step::Wait(left) => return Ok(Next::After(left)),
+            Step::Timed(engine::Step::Wait(due)) => {
+                return Ok(Next::After(elapsed(self.context.now(), due).min(LONGEST_WAIT)));
+            }
+            Step::Rest | Step::Timed(engine::Step::Rest | engine::Step::Never) => return Ok(Next::OnChange),
+            Step::Timed(engine::Step::Hold) => return Ok(Next::After(UNTIL_IDLE)),
             Step::Enable => {
                 status.phase = Some(SchedulePhase::Enabled);
                 status.validation_errors.clear();
@@ -149,11 +141,15 @@ impl Schedules {
                 status.phase = Some(SchedulePhase::FailedValidation);
                 status.validation_errors = vec![error];
             }
-            Step::Skip => {
+            Step::Timed(engine::Step::SkipOnce) => {
                 status.last_skipped = Some(Time(self.context.now()));
                 after.spec.skip_immediately = Some(false);
             }
-            Step::Run => {
+            Step::Timed(engine::Step::Miss(planned)) => {
+                tracing::warn!(schedule = schedule.name_any(), %planned, "run is left out, it is too late for it");
+                status.last_skipped = Some(Time(self.context.now()));
+            }
+            Step::Timed(engine::Step::Run) => {
                 let now = self.context.now();
                 self.run(schedule, now).await?;
                 status.last_backup = Some(Time(now));
@@ -194,7 +190,7 @@ impl Reconcile for Schedules {
         };
         let step = decide(&Observed {
             schedule: &schedule,
-            busy: self.busy(name),
+            underway: self.is_underway(name),
             skip_immediately: self.context.config.schedule_skip_immediately,
             now: self.context.now(),
         });
@@ -219,36 +215,41 @@ mod tests {
         schedule
     }
 
-    fn step(schedule: &Schedule, busy: bool, now: &str) -> Step {
-        decide(&Observed { schedule, busy, skip_immediately: false, now: at(now) })
+    fn step(schedule: &Schedule, underway: bool, now: &str) -> Step {
+        decide(&Observed { schedule, underway, skip_immediately: false, now: at(now) })
     }
 
     #[test]
     fn a_new_schedule_waits_for_its_first_time_and_then_runs_once() {
         let mut schedule = schedule("@every 1m");
-        assert_eq!(step(&schedule, false, "2026-01-01T00:01:00Z"), Step::Wait(Duration::from_secs(30)));
-        assert_eq!(step(&schedule, false, "2026-01-01T00:01:30Z"), Step::Run);
-        assert_eq!(step(&schedule, true, "2026-01-01T00:01:30Z"), Step::Rest);
+        let wait = |time| Step::Timed(engine::Step::Wait(at(time)));
+        assert_eq!(step(&schedule, false, "2026-01-01T00:01:00Z"), wait("2026-01-01T00:01:30Z"));
+        assert_eq!(step(&schedule, false, "2026-01-01T00:01:31Z"), Step::Timed(engine::Step::Run));
+        assert_eq!(step(&schedule, true, "2026-01-01T00:01:31Z"), Step::Timed(engine::Step::Hold));
         schedule.status.last_backup = Some(Time(at("2026-01-01T00:05:00Z")));
-        assert!(matches!(step(&schedule, false, "2026-01-01T00:05:01Z"), Step::Wait(_)));
+        assert_eq!(step(&schedule, false, "2026-01-01T00:05:01Z"), wait("2026-01-01T00:06:00Z"));
     }
 
     #[test]
-    fn pausing_skipping_and_errors_are_respected() {
+    fn errors_are_said_once_and_corrections_are_seen() {
         let now = "2026-01-01T01:00:00Z";
-        let mut schedule = schedule("CRON_TZ=UTC * * * * *");
-        schedule.spec.paused = true;
-        assert_eq!(step(&schedule, false, now), Step::Rest);
-        schedule.spec.paused = false;
-        schedule.spec.skip_immediately = Some(true);
-        assert_eq!(step(&schedule, false, now), Step::Skip);
-        schedule.spec.schedule = "nonsense".into();
+        let mut schedule = schedule("nonsense");
         let Step::Refuse(error) = step(&schedule, false, now) else { panic!("not refused") };
         schedule.status.phase = Some(SchedulePhase::FailedValidation);
         schedule.status.validation_errors = vec![error];
         assert_eq!(step(&schedule, false, now), Step::Rest);
         schedule.spec.schedule = "@daily".into();
         assert_eq!(step(&schedule, false, now), Step::Enable);
+    }
+
+    #[test]
+    fn a_wrong_option_is_a_validation_error() {
+        let mut schedule = schedule("@daily");
+        schedule.metadata.annotations = Some([(Options::JITTER.to_owned(), "soon".to_owned())].into());
+        let Step::Refuse(error) = step(&schedule, false, "2026-01-01T01:00:00Z") else {
+            panic!("not refused")
+        };
+        assert!(error.contains(Options::JITTER), "{error}");
     }
 
     #[test]
