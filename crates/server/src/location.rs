@@ -208,7 +208,8 @@ mod tests {
     use super::*;
 
     fn location(name: &str, created: &str, default: bool) -> Arc<BackupStorageLocation> {
-        let mut location = BackupStorageLocation::new(name, Default::default());
+        let mut location =
+            BackupStorageLocation::new(name, bowline_api::location::BackupStorageLocationSpec::default());
         location.metadata.creation_timestamp = Some(Time(created.parse().unwrap()));
         location.spec.default = default;
         Arc::new(location)

@@ -294,7 +294,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let mut backup = Backup::default();
         backup.status.phase = Some(BackupPhase::Completed);
-        backup.status.progress = Some(Default::default());
+        backup.status.progress = Some(bowline_api::backup::BackupProgress::default());
         backup.status.start_timestamp = Some(bowline_api::Time(Timestamp::UNIX_EPOCH));
         metrics.backup.finished("", &backup, 1, Timestamp::UNIX_EPOCH);
         metrics.location_status.with_label_values(&["default"]).set(1.0);

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn backup(name: &str, phase: BackupPhase, place: i32, namespaces: &[&str]) -> Arc<Backup> {
-        let mut backup = Backup::new(name, Default::default());
+        let mut backup = Backup::new(name, bowline_api::BackupSpec::default());
         backup.spec.included_namespaces = namespaces.iter().map(ToString::to_string).collect();
         backup.status.phase = Some(phase);
         backup.status.queue_position = place;

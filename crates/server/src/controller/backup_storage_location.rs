@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn locations_are_tried_when_new_changed_or_due() {
         let now: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
-        let mut location = BackupStorageLocation::new("a", Default::default());
+        let mut location =
+            BackupStorageLocation::new("a", bowline_api::location::BackupStorageLocationSpec::default());
         let step = |location: &BackupStorageLocation, tried, default| {
             let server_period = Duration::from_mins(1);
             decide(&Observed { location, default, tried, server_period, now })
@@ -213,7 +214,8 @@ mod tests {
 
     #[test]
     fn the_default_mark_follows_the_election() {
-        let mut location = BackupStorageLocation::new("a", Default::default());
+        let mut location =
+            BackupStorageLocation::new("a", bowline_api::location::BackupStorageLocationSpec::default());
         let step = |location: &BackupStorageLocation, default| {
             let now = Timestamp::UNIX_EPOCH;
             decide(&Observed { location, default, tried: true, server_period: Duration::from_mins(1), now })

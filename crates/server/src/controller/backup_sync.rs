@@ -240,7 +240,8 @@ mod tests {
     #[test]
     fn available_locations_are_searched_once_a_period() {
         let minute = Duration::from_mins(1);
-        let mut location = BackupStorageLocation::new("a", Default::default());
+        let mut location =
+            BackupStorageLocation::new("a", bowline_api::location::BackupStorageLocationSpec::default());
         assert_eq!(decide(&location, minute, at(0)), Step::Wait(minute));
         location.status.phase = Some(BackupStorageLocationPhase::Available);
         assert_eq!(decide(&location, minute, at(0)), Step::Sync);
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_stored_backup_becomes_an_object_of_this_cluster_and_location() {
-        let mut stored = Backup::new("b", Default::default());
+        let mut stored = Backup::new("b", bowline_api::BackupSpec::default());
         stored.metadata.namespace = Some("elsewhere".into());
         stored.metadata.resource_version = Some("7".into());
         stored.metadata.owner_references = Some(vec![OwnerReference {
@@ -272,7 +273,7 @@ mod tests {
         );
         assert!(backup.metadata.owner_references.is_none());
 
-        let mut schedule = Schedule::new("s", Default::default());
+        let mut schedule = Schedule::new("s", bowline_api::schedule::ScheduleSpec::default());
         schedule.metadata.uid = Some("1".into());
         let backup = adopt(stored, "ours", "velero", &[Arc::new(schedule)], at(0)).unwrap();
         assert_eq!(backup.metadata.owner_references.unwrap().len(), 1);
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_unfinished_backup_is_left_alone_until_it_expires() {
-        let mut stored = Backup::new("b", Default::default());
+        let mut stored = Backup::new("b", bowline_api::BackupSpec::default());
         stored.status.phase = Some(BackupPhase::Finalizing);
         stored.status.expiration = Some(Time(at(100)));
         assert!(adopt(stored.clone(), "ours", "velero", &[], at(99)).is_none());

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn only_expired_backups_that_can_be_deleted_are_asked_for() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let mut backup = Backup::new("b", Default::default());
+        let mut backup = Backup::new("b", bowline_api::BackupSpec::default());
         let step = |backup: &Backup, blocked, requested| {
             decide(&Observed { backup, blocked, requested, now: at(100) })
         };

@@ -314,7 +314,7 @@ mod tests {
     }
 
     fn backup(name: &str, schedule: &str, phase: BackupPhase, start: i64) -> Arc<Backup> {
-        let mut backup = Backup::new(name, Default::default());
+        let mut backup = Backup::new(name, bowline_api::BackupSpec::default());
         backup.metadata.labels = Some([(label::SCHEDULE_NAME.to_owned(), schedule.to_owned())].into());
         backup.status.phase = Some(phase);
         backup.status.start_timestamp = Some(Time(jiff::Timestamp::from_second(start).unwrap()));
