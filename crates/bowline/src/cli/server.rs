@@ -1,5 +1,7 @@
 //! `server`: the controllers, in a pod or anywhere with a kubeconfig.
 
+mod pending;
+
 use std::path::PathBuf;
 use std::time::Duration as StdDuration;
 
@@ -7,6 +9,8 @@ use bowline_api::Duration;
 use bowline_reconcile::telemetry::{self, Format, Level};
 use bowline_server::adapter::ConnectOptions;
 use bowline_server::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
+
+use pending::Pending;
 
 use crate::failure::Failure;
 use crate::nearest::did_you_mean;
@@ -24,6 +28,8 @@ pub(crate) struct Server {
     periods: PeriodFlags,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    pending: Pending,
 }
 
 #[derive(clap::Args)]
@@ -146,7 +152,8 @@ impl Server {
 
     /// The checked settings.
     fn config(self, session: &Session) -> anyhow::Result<Config> {
-        let Self { general, defaults, periods, limits } = self;
+        let Self { general, defaults, periods, limits, pending } = self;
+        pending.warnings()?.iter().for_each(|line| session.screen.note(line));
         let mut disabled_controllers = general.disable_controllers;
         for name in &disabled_controllers {
             if !CONTROLLERS.contains(&name.as_str()) {
@@ -193,7 +200,11 @@ impl PeriodFlags {
         Ok(Periods {
             backup_sync: period("--backup-sync-period", self.backup_sync_period)?,
             store_validation: period("--store-validation-frequency", self.store_validation_frequency)?,
-            garbage_collection: period("--garbage-collection-frequency", self.garbage_collection_frequency)?,
+            garbage_collection: match self.garbage_collection_frequency {
+                // Velero's own way to say the default.
+                zero if zero.is_zero() => Periods::default().garbage_collection,
+                value => period("--garbage-collection-frequency", value)?,
+            },
         })
     }
 }

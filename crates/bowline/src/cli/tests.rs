@@ -103,6 +103,14 @@ fn habits_of_pflag_hold() {
 }
 
 #[test]
+fn every_flag_of_veleros_server_is_accepted() {
+    let flags = include_str!("../../testdata/velero-server-flags.txt");
+    for flag in flags.lines().filter(|line| !line.starts_with('#')) {
+        super::tree("velero").try_get_matches_from(["velero", "server", flag]).unwrap();
+    }
+}
+
+#[test]
 fn contradictions_are_refused() {
     let refused: [&[&str]; 11] = [
         &["backup", "create"],
