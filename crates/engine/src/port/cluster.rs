@@ -217,7 +217,8 @@ impl ClusterError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::TooManyRequests { .. } | Self::Timeout | Self::Unavailable { .. } => true,
-            Self::Server { code, .. } => *code >= 500,
+            // A broken admission webhook answers 500 again and again; waiting for it would hold up every object of the kind.
+            Self::Server { code, message } => *code >= 500 && !message.contains("failed calling webhook"),
             _ => false,
         }
     }

@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use thiserror::Error;
 use tracing::Instrument;
 
-use super::{Operation, Stopped, backup_line, count, log_body, number};
+use super::{Operation, Stopped, backup_line, config_map, count, log_body, number};
 use crate::adapter::chain;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
@@ -131,12 +131,17 @@ async fn archive(
     upload: &BackupUpload,
 ) -> Result<(BackupOutcome, u64), Attempt> {
     let settings = operation.settings;
+    // A backup that ignored its policies would save what the user wants left out.
+    let policies = config_map::policies(operation, backup).await;
+    let policies =
+        policies.map_err(|error| BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))]));
     let request = BackupRequest {
         backup: Arc::new(backup.clone()),
         actions: bowline_engine::action::backup::builtin(),
         memory_budget: settings.memory_budget,
         page_size: settings.page_size,
         workers: settings.workers,
+        policies: policies.map_err(Attempt::Engine)?,
         ..BackupRequest::default()
     };
     let (sink, source) = pipe::pipe();

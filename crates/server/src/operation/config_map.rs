@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bowline_api::Restore;
+use bowline_api::{Backup, Restore};
 use bowline_engine::catalog::Kind;
 use bowline_engine::modify::{ModifierError, Modifiers};
 use bowline_engine::object::ObjectError;
 use bowline_engine::port::{ClusterError, ObjectRef};
+use bowline_engine::select::policy::{Policies, PolicyError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -36,6 +37,12 @@ pub(super) enum ConfigMapError {
         #[source]
         source: ModifierError,
     },
+    #[error("the ConfigMap {name:?} holds no valid resource policies")]
+    Policies {
+        name: String,
+        #[source]
+        source: PolicyError,
+    },
 }
 
 impl ConfigMapError {
@@ -56,6 +63,19 @@ pub(super) async fn modifiers(
     let modifiers =
         Modifiers::parse(&data).map_err(|source| ConfigMapError::Modifiers { name: name.clone(), source })?;
     Ok(Some(Arc::new(modifiers)))
+}
+
+/// The resource policies that the backup names.
+pub(super) async fn policies(
+    operation: &Operation<'_>,
+    backup: &Backup,
+) -> Result<Option<Arc<Policies>>, ConfigMapError> {
+    let Some(reference) = &backup.spec.resource_policy else { return Ok(None) };
+    let name = &reference.name;
+    let data = read(operation, name).await?;
+    let policies = Policies::from_config_map(&data)
+        .map_err(|source| ConfigMapError::Policies { name: name.clone(), source })?;
+    Ok(Some(Arc::new(policies)))
 }
 
 async fn read(operation: &Operation<'_>, name: &str) -> Result<BTreeMap<String, String>, ConfigMapError> {

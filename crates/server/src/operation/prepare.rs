@@ -112,9 +112,13 @@ pub fn validate_backup(spec: &BackupSpec) -> Vec<String> {
     if spec.ttl.is_negative() {
         errors.push(format!("ttl: {} is negative", spec.ttl));
     }
-    if spec.resource_policy.is_some() {
-        // Ignoring them would save what the user wants left out.
-        errors.push("resourcePolicy: resource policies are not supported yet".into());
+    if let Some(policy) =
+        spec.resource_policy.as_ref().filter(|policy| !policy.kind.eq_ignore_ascii_case("configmap"))
+    {
+        errors.push(format!(
+            "resourcePolicy.kind: {:?} can't hold policies, it must be configmap",
+            policy.kind
+        ));
     }
     errors
 }
@@ -236,6 +240,7 @@ mod tests {
         );
         assert_eq!(errors(json!({"labelSelector": {}, "orLabelSelectors": [{}]})).len(), 1);
         assert_eq!(errors(json!({"resourcePolicy": {"kind": "secret", "name": "x"}})).len(), 1);
+        assert_eq!(errors(json!({"resourcePolicy": {"kind": "ConfigMap", "name": "x"}})).len(), 0);
     }
 
     #[test]
