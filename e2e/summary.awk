@@ -1,6 +1,7 @@
 # Reads the output of `cargo test --no-fail-fast` and says at its end what ran, what failed and what was left out.
 /^test .* \.\.\. FAILED$/ { failed = failed "\n  FAILED  " $2 }
 /^test .* \.\.\. ignored/ { ignored = ignored "\n  NOT RUN " substr($0, 6) }
+/^NOT RUN: / { skipped++; ignored = ignored "\n  NOT RUN " substr($0, 10) }
 /^test result: / {
     programs++
     gsub(";", "")
@@ -9,5 +10,5 @@
 /^error(\[|:)/ && !/test failed|target.* failed/ { broken = broken "\n  ERROR   " $0 }
 END {
     print "summary: " count["passed"] + 0 " tests passed, " count["failed"] + 0 " failed, " \
-        count["ignored"] + 0 " not run, in " programs + 0 " test programs" failed ignored broken
+        count["ignored"] + skipped + 0 " not run, in " programs + 0 " test programs" failed ignored broken
 }

@@ -2,8 +2,9 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{self, Output};
@@ -43,6 +44,46 @@ impl<'a> Bowline<'a> {
         self.run(arguments)?.ok()
     }
 
+    /// Runs a shell script in which `$BOWLINE` is the program, for what needs limits or a mount of its own.
+    pub fn shell(&self, script: &str) -> Result<Output> {
+        let mut environment = self.environment.clone();
+        environment.push(("BOWLINE".to_owned(), self.program.display().to_string()));
+        command::run("/bin/sh", ["-c", script], &environment, "", 300)
+    }
+
+    /// The namespace of its own objects.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The cluster that it works on.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+
+    /// Waits until a backup or restore has ended, however, and gives the object.
+    pub fn ended(&self, kind: &str, name: &str, limit: Duration) -> Result<Value> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let object = self.object(kind, name)?;
+            let ended = ["Completed", "PartiallyFailed", "Failed", "FailedValidation"];
+            if ended.iter().any(|phase| object["status"]["phase"] == *phase) {
+                return Ok(object);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{kind} {name} has not ended after {limit:?}: {}",
+                object["status"]
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// One of its own objects: `object("backup", "shop")`.
+    pub fn object(&self, kind: &str, name: &str) -> Result<Value> {
+        self.cluster.get(&["-n", &self.namespace, &format!("{kind}s.velero.io"), name])
+    }
+
     /// Where the program is.
     pub fn program(&self) -> &Path {
         &self.program
@@ -57,7 +98,7 @@ impl<'a> Bowline<'a> {
 
     /// An error with the phase, and what the object says about it, unless a backup or restore is `Completed`.
     pub fn expect_completed(&self, kind: &str, name: &str) -> Result<()> {
-        let object = self.cluster.get(&["-n", &self.namespace, &format!("{kind}s.velero.io"), name])?;
+        let object = self.object(kind, name)?;
         let phase = object.pointer("/status/phase").and_then(Value::as_str).unwrap_or("without a phase");
         if phase == "Completed" {
             return Ok(());
@@ -112,6 +153,11 @@ impl Server<'_> {
     /// Leaves it running until the cluster ends.
     pub fn keep(self) {
         std::mem::forget(self);
+    }
+
+    /// Ends it with SIGKILL, as a node does that runs out of memory, and waits for that.
+    pub fn kill(&self) -> Result<()> {
+        self.cluster.kill(&self.name)
     }
 
     /// Ends it with SIGTERM and waits for that.

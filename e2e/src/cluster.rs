@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{self, Output};
@@ -151,9 +151,24 @@ impl Cluster {
         script("run", line)
     }
 
+    /// Ends a process of the cluster by force.
+    pub(crate) fn kill(&self, name: &str) -> Result<()> {
+        ensure!(self.is_running(name), "{name} has ended already");
+        let record = self.record(name);
+        let process = record.split_whitespace().next().unwrap_or_default();
+        command::run("/bin/kill", ["-KILL", process], &[], "", 10)?.ok()?;
+        // Waits until it is gone and forgets it.
+        self.stop(name)
+    }
+
+    /// What `cluster/processes.sh` wrote down: process and start time.
+    fn record(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.join("run").join(name)).unwrap_or_default()
+    }
+
     /// Whether a process of the cluster lives.
     pub(crate) fn is_running(&self, name: &str) -> bool {
-        let record = std::fs::read_to_string(self.dir.join("run").join(name)).unwrap_or_default();
+        let record = self.record(name);
         let process = record.split_whitespace().next();
         let status =
             process.and_then(|process| std::fs::read_to_string(format!("/proc/{process}/stat")).ok());

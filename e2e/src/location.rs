@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::{Bowline, Cluster, Server};
 
@@ -38,64 +39,67 @@ impl Location {
     }
 
     /// Creates the backup location and waits until the server has found it available.
-    pub fn create(self, cluster: &Cluster, bowline: &Bowline<'_>, server: &Server<'_>) -> Result<()> {
-        let create = ["backup-location", "create", "default", "--default", "--bucket"];
-        match self {
+    pub fn create(self, bowline: &Bowline<'_>, server: &Server<'_>) -> Result<()> {
+        let cluster = bowline.cluster();
+        let place = self.place(cluster)?;
+        let (bucket, provider, config) = match self {
             Self::Directory => {
-                let path = self.place(cluster)?;
-                std::fs::create_dir_all(&path)?;
-                let config = format!("path={path}");
-                bowline
-                    .ok(&[&create[..], &["bowline", "--provider", "filesystem", "--config", &config]]
-                        .concat())?;
+                std::fs::create_dir_all(&place).with_context(|| format!("create {place}"))?;
+                ("bowline", "filesystem", format!("path={place}"))
             }
+            Self::S3 => (cluster.setting("BOWLINE_S3_BUCKET")?, "aws", s3_config(cluster)?),
+        };
+        let create = ["backup-location", "create", "default", "--default", "--bucket", bucket];
+        let store = ["--provider", provider, "--config", &config];
+        let credential: &[&str] = match self {
+            Self::Directory => &[],
             Self::S3 => {
-                create_credentials(cluster)?;
-                let url = cluster.setting("BOWLINE_S3_URL")?;
-                let region = cluster.setting("BOWLINE_S3_REGION")?;
-                let config = format!("region={region},s3ForcePathStyle=true,s3Url={url}");
-                let bucket = cluster.setting("BOWLINE_S3_BUCKET")?;
-                let rest = [
-                    bucket,
-                    "--provider",
-                    "aws",
-                    "--config",
-                    &config,
-                    "--credential",
-                    "cloud-credentials=cloud",
-                ];
-                bowline.ok(&[&create[..], &rest].concat())?;
+                let secret_key = cluster.setting("AWS_SECRET_ACCESS_KEY")?;
+                create_credentials(bowline, "cloud-credentials", secret_key)?;
+                &["--credential", "cloud-credentials=cloud"]
             }
-        }
-        wait_until_available(cluster, server)
+        };
+        bowline.ok(&[&create[..], &store, credential].concat())?;
+        let location = judged(bowline, server, "default")?;
+        ensure!(
+            location["status"]["phase"] == "Available",
+            "the backup location is not available: {}",
+            location["status"]
+        );
+        Ok(())
     }
 }
 
-fn create_credentials(cluster: &Cluster) -> Result<()> {
-    let key = cluster.setting("AWS_ACCESS_KEY_ID")?;
-    let secret = cluster.setting("AWS_SECRET_ACCESS_KEY")?;
-    let file = format!("cloud=[default]\naws_access_key_id={key}\naws_secret_access_key={secret}\n");
-    let literal = format!("--from-literal={file}");
-    cluster.kubectl(["-n", "velero", "create", "secret", "generic", "cloud-credentials", &literal])?.ok()?;
-    Ok(())
+/// What a backup location says in `--config` to use the cluster's MinIO.
+pub fn s3_config(cluster: &Cluster) -> Result<String> {
+    let url = cluster.setting("BOWLINE_S3_URL")?;
+    let region = cluster.setting("BOWLINE_S3_REGION")?;
+    Ok(format!("region={region},s3ForcePathStyle=true,s3Url={url}"))
 }
 
-fn wait_until_available(cluster: &Cluster, server: &Server<'_>) -> Result<()> {
+/// Makes a Secret of this name with the cluster's access key and `secret_key` under the key `cloud`.
+pub fn create_credentials(bowline: &Bowline<'_>, name: &str, secret_key: &str) -> Result<()> {
+    let key = bowline.cluster().setting("AWS_ACCESS_KEY_ID")?;
+    let file = format!("cloud=[default]\naws_access_key_id={key}\naws_secret_access_key={secret_key}\n");
+    let literal = format!("--from-literal={file}");
+    let create = ["-n", bowline.namespace(), "create", "secret", "generic", name, &literal];
+    bowline.cluster().kubectl(create)?.ok().map(drop)
+}
+
+/// The backup location as soon as the server has said whether it can be used.
+pub fn judged(bowline: &Bowline<'_>, server: &Server<'_>, name: &str) -> Result<Value> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         server.ensure_running()?;
-        let location = cluster.get(&["-n", "velero", "backupstoragelocations.velero.io", "default"])?;
-        let status = |field| location.pointer(field).and_then(|value| value.as_str()).unwrap_or_default();
-        if status("/status/phase") == "Available" {
-            return Ok(());
+        let location = bowline.object("backupstoragelocation", name)?;
+        if location["status"]["phase"].is_string() {
+            return Ok(location);
         }
-        if Instant::now() > deadline {
-            bail!(
-                "the backup location is not available: {} {}",
-                status("/status/phase"),
-                status("/status/message")
-            );
-        }
+        ensure!(
+            Instant::now() < deadline,
+            "the server has not looked at the backup location {name} for a minute:\n{}",
+            server.log()?
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
 }

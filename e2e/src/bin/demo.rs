@@ -46,8 +46,8 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
     chapter("Bowline: its resource definitions, its server, a place for backups");
     bowline.install()?;
     let server = bowline.server(&[])?;
-    location.create(cluster, bowline, &server)?;
-    say(bowline.ok(&["backup-location", "get"])?);
+    location.create(bowline, &server)?;
+    say(run_shown(bowline, &["backup-location", "get"])?);
 
     chapter("An application: two namespaces and what belongs to them in the cluster");
     let sample = Sample::create(cluster)?;
@@ -65,21 +65,23 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
         "--include-cluster-resources",
         "--wait",
     ];
-    say(timed(|| bowline.ok(&backup))?);
-    say(bowline.ok(&["backup", "describe", "shop", "--details"])?);
+    timed(|| run_shown(bowline, &backup).map(say))?;
+    say(without_the_systems_own(&run_shown(bowline, &["backup", "describe", "shop", "--details"])?));
     bowline.expect_completed("backup", "shop")?;
 
     chapter("The disaster: both namespaces and everything that belonged to them is deleted");
     timed(|| sample.destroy(&before))?;
 
     chapter("The restore");
-    say(timed(|| bowline.ok(&["restore", "create", "shop-again", "--from-backup", "shop", "--wait"]))?);
-    say(bowline.ok(&["restore", "describe", "shop-again"])?);
+    let restore = ["restore", "create", "shop-again", "--from-backup", "shop", "--wait"];
+    timed(|| run_shown(bowline, &restore).map(say))?;
+    say(run_shown(bowline, &["restore", "describe", "shop-again"])?);
     bowline.expect_completed("restore", "shop-again")?;
 
     chapter("Every object, compared with what it was before the disaster");
     let report = sample.compare(&before)?;
     say(&report);
+    say("(Not counted: EndpointSlices, which controllers make anew under random names)");
     if report.is_equal() {
         say("Everything is back as it was.");
     } else {
@@ -110,6 +112,23 @@ fn explain_what_is_kept(cluster: &Cluster, bowline: &Bowline<'_>) {
     say(format!("\nEverything is still running. To look around:\n    . {}", env.display()));
     say(format!("    kubectl get all -A\n    {} backup get", bowline.program().display()));
     say("To end it: make clean-cluster");
+}
+
+/// Runs the program after showing how a user would call it.
+fn run_shown(bowline: &Bowline<'_>, arguments: &[&str]) -> Result<String> {
+    say(format!("\n$ bowline {}", arguments.join(" ")));
+    bowline.ok(arguments)
+}
+
+/// A description without the dozens of objects that every control plane makes for itself.
+fn without_the_systems_own(description: &str) -> String {
+    let is_own = |line: &&str| line.trim_start().starts_with("- system:");
+    let left_out = description.lines().filter(is_own).count();
+    let shown: Vec<_> = description.lines().filter(|line| !is_own(line)).collect();
+    format!(
+        "{}\n({left_out} lines of the control plane's own objects, system:..., are not shown here)",
+        shown.join("\n")
+    )
 }
 
 /// Does a step and says how long it took.

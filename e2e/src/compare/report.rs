@@ -94,8 +94,9 @@ impl fmt::Display for Finding {
 /// The table, then one line for each finding.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.keys().map(String::len).max().unwrap_or_default();
         let mut line = |kind: &str, row: [&dyn fmt::Display; 3]| {
-            writeln!(f, "{kind:<56} {:>8} {:>10} {:>8}", row[0], row[1], row[2])
+            writeln!(f, "{kind:<width$} {:>8} {:>10} {:>8}", row[0], row[1], row[2])
         };
         line("KIND", [&"BEFORE", &"RESTORED", &"EQUAL"])?;
         let mut total = Row::default();

@@ -1,6 +1,12 @@
 //! Tests against a real API server and MinIO, in one program so that they share one cluster.
 
+mod damaged_backups;
 mod definitions;
+mod files;
 mod harness;
+mod interruptions;
+mod main_job;
 mod object_store;
+mod refusals;
+mod server_refusals;
 mod serverless;
