@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::blob::{BlobError, BlobStore, BlobStoreExt, PutOptions, Retention};
 use crate::crypto::{Key, kdf, random};
@@ -123,7 +124,8 @@ impl Format {
         let sealed = block.seal(&new_key, &inner)?.to_json()?;
         store.delete(RETENTION_BLOB).await.blob("delete", RETENTION_BLOB)?;
         store.put(FORMAT_BLOB, sealed, PutOptions::default()).await.blob("write", FORMAT_BLOB)?;
-        put_retention(store, &block, &new_key, &retention.unwrap_or_else(|| b"{}".to_vec())).await
+        put_retention(store, &block, &new_key, &retention.unwrap_or_else(|| Zeroizing::new(b"{}".to_vec())))
+            .await
     }
 
     fn assemble(
@@ -170,7 +172,7 @@ impl Format {
     }
 }
 
-async fn unlock(store: &dyn BlobStore, password: &str) -> Result<(FormatBlock, Key, Vec<u8>)> {
+async fn unlock(store: &dyn BlobStore, password: &str) -> Result<(FormatBlock, Key, Zeroizing<Vec<u8>>)> {
     let json = match store.get(FORMAT_BLOB, None).await {
         Err(BlobError::NotFound) => return Err(Error::NotARepository),
         other => other.blob("read", FORMAT_BLOB)?,
@@ -194,7 +196,11 @@ async fn tell_apart(store: &dyn BlobStore, block: &FormatBlock, key: &Key) -> Er
     }
 }
 
-async fn read_retention(store: &dyn BlobStore, block: &FormatBlock, key: &Key) -> Result<Option<Vec<u8>>> {
+async fn read_retention(
+    store: &dyn BlobStore,
+    block: &FormatBlock,
+    key: &Key,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let Some(sealed) = store.get_if_exists(RETENTION_BLOB).await.blob("read", RETENTION_BLOB)? else {
         return Ok(None);
     };
@@ -211,7 +217,7 @@ async fn put_retention(store: &dyn BlobStore, block: &FormatBlock, key: &Key, js
 
 /// Deriving takes long on purpose, so it leaves the async threads alone.
 async fn derive(block: &FormatBlock, password: &str) -> Result<Key> {
-    let password = zeroize::Zeroizing::new(password.to_owned());
+    let password = Zeroizing::new(password.to_owned());
     let (algorithm, salt) = (block.key_algorithm.clone(), block.unique_id.clone());
     tokio::task::spawn_blocking(move || kdf::from_password(&algorithm, password.as_bytes(), &salt))
         .await

@@ -7,6 +7,24 @@
 //!
 //! Network and disk waits are asynchronous (tokio); hashing, encryption and file system calls run on blocking threads.
 //! Memory is bounded by settings, never by the size of a repository or of a file tree.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), kopia::Error> {
+//! use std::sync::Arc;
+//! use kopia::blob::MemoryStore;
+//! use kopia::format::CreateOptions;
+//! use kopia::{OpenOptions, Repository, WriteOptions};
+//!
+//! let store = Arc::new(MemoryStore::default());
+//! let repository = Repository::create(store, "secret", &CreateOptions::default(), OpenOptions::default()).await?;
+//! let writer = repository.writer(WriteOptions::default())?;
+//! let id = writer.contents().write_async(None, "some bytes".into(), false).await?;
+//! writer.flush().await?;
+//! assert_eq!(repository.contents().read(&id).await?, "some bytes");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod blob;
 pub mod clock;

@@ -3,6 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{FORMAT_BLOB, not_json, unserializable};
 use crate::crypto::{Key, kdf, random};
@@ -67,7 +68,7 @@ impl FormatBlock {
     }
 
     /// The inner JSON, or `None` when `key` does not open it.
-    pub(super) fn open(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+    pub(super) fn open(&self, key: &Key) -> Result<Option<Zeroizing<Vec<u8>>>> {
         self.open_bytes(key, &self.encrypted)
     }
 
@@ -76,12 +77,12 @@ impl FormatBlock {
         Ok(Self { encrypted: self.seal_bytes(key, inner)?, ..self.clone() })
     }
 
-    pub(super) fn open_bytes(&self, key: &Key, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    pub(super) fn open_bytes(&self, key: &Key, sealed: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let (cipher, aad) = self.cipher(key)?;
         let Some((nonce, body)) = sealed.split_first_chunk::<NONCE>() else { return Ok(None) };
-        let mut body = body.to_vec();
+        let mut body = Zeroizing::new(body.to_vec());
         let opened = cipher.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(&*aad), &mut body);
-        Ok(opened.ok().map(|plain| plain.to_vec()))
+        Ok(opened.ok().map(|plain| Zeroizing::new(plain.to_vec())))
     }
 
     pub(super) fn seal_bytes(&self, key: &Key, plain: &[u8]) -> Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -118,9 +118,32 @@ impl Target {
         loop {
             match openat2(&self.root, path, flags | OFlags::CLOEXEC, mode, beneath) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::NOSYS) => return self.resolve_by_steps(path, flags, mode),
                 other => return other,
             }
         }
+    }
+
+    /// What `openat2` does, for kernels before 5.6.
+    fn resolve_by_steps(&self, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut folder = openat(&self.root, ".", step, Mode::empty())?;
+        let mut components = path.components().peekable();
+        while let Some(component) = components.next() {
+            if matches!(component, Component::ParentDir | Component::RootDir | Component::Prefix(_)) {
+                return Err(Errno::XDEV);
+            }
+            if components.peek().is_none() {
+                return openat(
+                    &folder,
+                    component.as_os_str(),
+                    flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    mode,
+                );
+            }
+            folder = openat(&folder, component.as_os_str(), step, Mode::empty())?;
+        }
+        Err(Errno::NOENT)
     }
 
     fn parent(&self, path: &Path) -> Result<OwnedFd, Errno> {
@@ -292,4 +315,35 @@ pub(super) fn write_at(file: &File, start: u64, data: &[u8], sparse: bool) -> io
         at += block.len() as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_resolving_stay_below_the_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs_err::create_dir_all(root.join("a/b")).unwrap();
+        fs_err::write(folder.path().join("outside"), "").unwrap();
+        std::os::unix::fs::symlink("..", root.join("a/up")).unwrap();
+        let target = Target::open(&root, RestoreOptions::default()).unwrap();
+        for (path, found) in [
+            ("a/b", true),
+            (".", true),
+            ("a/up/a", false),
+            ("a/up", false),
+            ("../outside", false),
+            ("x", false),
+        ] {
+            let flags = OFlags::RDONLY;
+            assert_eq!(target.resolve(Path::new(path), flags, Mode::empty()).is_ok(), found, "{path}");
+            assert_eq!(
+                target.resolve_by_steps(Path::new(path), flags, Mode::empty()).is_ok(),
+                found,
+                "{path}"
+            );
+        }
+    }
 }

@@ -120,6 +120,8 @@ async fn repositories_of_every_format_equal_their_listings() {
             assert_eq!(found, contents);
         }
         manifests_equal_the_listing(&repository, &listing).await;
+        // Version 1 and error correction are read only.
+        assert_eq!(repository.writer(crate::WriteOptions::default()).is_ok(), !["v1", "ecc"].contains(&name));
         for snapshot in snapshot::list(&repository.manifests().await.unwrap(), None).unwrap() {
             walk(&repository, snapshot.root().unwrap(), "", &mut Vec::new()).await;
         }
