@@ -10,3 +10,4 @@ mod object_store;
 mod refusals;
 mod server_refusals;
 mod serverless;
+mod velero_backups;

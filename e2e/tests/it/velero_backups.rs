@@ -1,0 +1,85 @@
+//! A backup that Velero 1.18.2 wrote, restored by us, beside what Velero itself made of it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use bowline_e2e::compare::{Change, RESTORED, Report, Rule};
+use bowline_e2e::{Bowline, Cluster, ObjectKey, Snapshot};
+use serde_json::Value;
+
+/// How the cluster in which Velero was recorded differed from ours.
+const RECORDED: &[Rule] = &[
+    Rule { reason: "it had a node, to which pods were assigned", allows: scheduling },
+    Rule { reason: "it had a provisioner, which made volumes for the claims", allows: provisioning },
+    Rule { reason: "managed fields were not recorded", allows: managed_fields },
+];
+
+fn scheduling(change: &Change, _: &Value, _: &Value) -> bool {
+    change.is_at("spec nodeName") && change.is_removal()
+}
+
+fn provisioning(change: &Change, claim: &Value, _: &Value) -> bool {
+    let places = ["spec volumeName", "metadata annotations volume.kubernetes.io/selected-node"];
+    let provisioner = ["volume.beta.kubernetes.io", "volume.kubernetes.io"]
+        .map(|prefix| format!("{prefix}/storage-provisioner"));
+    let noted = provisioner.iter().any(|name| change.is_at(&format!("metadata annotations {name}")));
+    claim["kind"] == "PersistentVolumeClaim" && (noted || places.iter().any(|place| change.is_at(place)))
+}
+
+fn managed_fields(change: &Change, _: &Value, _: &Value) -> bool {
+    change.is_at("metadata managedFields") && change.is_addition()
+}
+
+#[test]
+fn a_backup_of_velero_is_restored_as_velero_restores_it() -> Result<()> {
+    let cluster = Cluster::start("velero-backups")?;
+    occupy_the_node_port(&cluster)?;
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/velero-1.18");
+    let bucket = cluster.dir().join("bucket");
+    let copied = Command::new("cp").arg("-r").arg(&recorded).arg(&bucket).status()?;
+    assert!(copied.success());
+
+    let bowline = Bowline::new(&cluster, "velero")?;
+    let from = bucket.display().to_string();
+    let mappings = "shop:shop-copy,tools:tools-copy";
+    let arguments = [
+        "restore",
+        "create",
+        "rs-res",
+        "--from",
+        &from,
+        "--from-backup",
+        "fx-res",
+        "--namespace-mappings",
+        mappings,
+    ];
+    let output = bowline.run(&arguments)?;
+
+    let expected = comparable(&std::fs::read_to_string(recorded.join("after.json"))?)?;
+    let restored = Snapshot::take(&cluster, &["shop-copy", "tools-copy"], "none=none")?;
+    let restored = only_comparable(restored);
+    let report = Report::compare(&expected, &restored, &[RESTORED, RECORDED].concat());
+    assert!(report.is_equal(), "{report}\n{output:#?}");
+    cluster.end()
+}
+
+/// The original Service was still there when Velero restored its copy, which therefore failed.
+fn occupy_the_node_port(cluster: &Cluster) -> Result<()> {
+    let manifest = r#"{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "original", "namespace": "default"},
+        "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}}"#;
+    cluster.apply(manifest)
+}
+
+fn comparable(list: &str) -> Result<Snapshot> {
+    let list: Value = serde_json::from_str(list)?;
+    let objects =
+        list["items"].as_array().into_iter().flatten().map(|object| (ObjectKey::of(object), object.clone()));
+    Ok(only_comparable(Snapshot { objects: objects.collect() }))
+}
+
+/// Without what no restore decides: every cluster's own certificate, and Endpoints, which were not recorded.
+fn only_comparable(mut snapshot: Snapshot) -> Snapshot {
+    snapshot.objects.retain(|key, _| key.name != "kube-root-ca.crt" && key.kind != "Endpoints");
+    snapshot
+}
