@@ -53,7 +53,7 @@ impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             parallel_reads: 16,
-            read_memory: 32 << 20,
+            read_memory: 24 << 20,
             overwrite: true,
             sparse: false,
             owners: true,

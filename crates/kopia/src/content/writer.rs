@@ -57,7 +57,7 @@ impl Default for WriteOptions {
         Self {
             pack_size: None,
             parallel_uploads: 2,
-            max_pending: 1 << 17,
+            max_pending: 1 << 16,
             zstd_level: 1,
             username: "default".into(),
             hostname: "default".into(),

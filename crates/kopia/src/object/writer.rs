@@ -9,7 +9,7 @@ use crate::splitter::Splitter;
 use crate::{Error, Result};
 
 /// Several chunks are cut from one buffer, so that they can be hashed together.
-const BUFFER_CHUNKS: usize = 3;
+const BUFFER_CHUNKS: usize = 2;
 
 /// Stores chunks of file data; the seam where an upload spreads them over threads.
 pub(crate) trait ChunkSink {
