@@ -50,8 +50,8 @@ struct Version {
 
 #[derive(Default, Deserialize)]
 struct Status {
-    #[serde(default)]
-    conditions: Vec<ConditionView>,
+    /// `null` in the answer to the creation.
+    conditions: Option<Vec<ConditionView>>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ struct ConditionView {
 fn is_established(object: Option<&Object>) -> bool {
     let view = object.and_then(|object| object.view::<View>().ok());
     view.is_some_and(|view| {
-        view.status.conditions.iter().any(|it| it.name == "Established" && it.status == "True")
+        view.status.conditions.iter().flatten().any(|it| it.name == "Established" && it.status == "True")
     })
 }
 
