@@ -159,7 +159,11 @@ pub trait BackupAction: Send + Sync {
 
     /// Looks at one object, may change it, and may ask for more. Called at most once an object and run; calls for different objects
     /// run concurrently.
-    async fn execute(&self, item: &mut Item, context: &BackupContext<'_>) -> Result<BackupEffects, ActionError>;
+    async fn execute(
+        &self,
+        item: &mut Item,
+        context: &BackupContext<'_>,
+    ) -> Result<BackupEffects, ActionError>;
 }
 
 /// What an action on a restore may look at.
@@ -208,10 +212,18 @@ pub trait RestoreAction: Send + Sync {
 
     /// Looks at one object, may change it, and may ask for more. MUST NOT write to the cluster when the run is a dry run; built-in
     /// actions never write at all.
-    async fn execute(&self, item: &mut Item, context: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError>;
+    async fn execute(
+        &self,
+        item: &mut Item,
+        context: &RestoreContext<'_>,
+    ) -> Result<RestoreEffects, ActionError>;
 
     /// Whether the additional items that [`RestoreAction::execute`] asked for are ready.
-    async fn additional_items_ready(&self, _items: &[ItemId], _context: &RestoreContext<'_>) -> Result<bool, ActionError> {
+    async fn additional_items_ready(
+        &self,
+        _items: &[ItemId],
+        _context: &RestoreContext<'_>,
+    ) -> Result<bool, ActionError> {
         Ok(true)
     }
 }

@@ -102,7 +102,11 @@ impl Catalog {
 
     /// Every kind at its preferred version, in visiting order.
     pub fn preferred(&self) -> impl Iterator<Item = &Arc<Kind>> {
-        self.kinds.iter().enumerate().filter(|(index, kind)| self.preferred[&kind.group_resource()] == *index).map(|(_, kind)| kind)
+        self.kinds
+            .iter()
+            .enumerate()
+            .filter(|(index, kind)| self.preferred[&kind.group_resource()] == *index)
+            .map(|(_, kind)| kind)
     }
 
     /// Every kind at every served version.
@@ -140,10 +144,13 @@ impl Catalog {
             return Some(kind);
         }
         let (resource, rest) = name.split_once('.')?;
-        let in_group = |group: &str| self.preferred().find(|kind| kind.group == group && kind.is_called(resource));
+        let in_group =
+            |group: &str| self.preferred().find(|kind| kind.group == group && kind.is_called(resource));
         in_group(rest).or_else(|| {
             let (version, group) = rest.split_once('.')?;
-            self.kinds.iter().find(|kind| kind.group == group && kind.version == version && kind.is_called(resource))
+            self.kinds
+                .iter()
+                .find(|kind| kind.group == group && kind.version == version && kind.is_called(resource))
         })
     }
 
@@ -151,7 +158,11 @@ impl Catalog {
     pub fn nearest(&self, name: &str) -> Option<String> {
         let wanted = name.split('.').next().unwrap_or(name).to_lowercase();
         self.preferred()
-            .flat_map(|kind| std::iter::once(&kind.plural).chain(std::iter::once(&kind.singular)).map(move |alias| (kind, alias)))
+            .flat_map(|kind| {
+                std::iter::once(&kind.plural)
+                    .chain(std::iter::once(&kind.singular))
+                    .map(move |alias| (kind, alias))
+            })
             .map(|(kind, alias)| (distance(&wanted, alias), kind))
             .filter(|(distance, kind)| *distance <= 2.min(kind.plural.len() / 3))
             .min_by_key(|(distance, _)| *distance)
@@ -191,7 +202,15 @@ mod tests {
     #[test]
     fn names_resolve_in_every_form() {
         let catalog = catalog();
-        for name in ["deployments", "deployment", "deploy", "Deployment", "deployments.apps", "deploy.apps", "deployments.v1.apps"] {
+        for name in [
+            "deployments",
+            "deployment",
+            "deploy",
+            "Deployment",
+            "deployments.apps",
+            "deploy.apps",
+            "deployments.v1.apps",
+        ] {
             assert_eq!(catalog.resolve(name).unwrap().api_version(), "apps/v1", "{name}");
         }
         assert_eq!(catalog.resolve("deployments.v1beta1.apps").unwrap().version, "v1beta1");

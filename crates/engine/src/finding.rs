@@ -61,7 +61,13 @@ impl Finding {
         message: impl Into<String>,
     ) -> Self {
         let place = namespace.map_or(Place::Cluster, |namespace| Place::Namespace(namespace.into()));
-        Self { level, place, resource: Some(resource.clone()), name: Some(name.into()), message: message.into() }
+        Self {
+            level,
+            place,
+            resource: Some(resource.clone()),
+            name: Some(name.into()),
+            message: message.into(),
+        }
     }
 }
 
@@ -115,12 +121,15 @@ impl Findings {
         let kept = self.lock();
         let mut results = Results::default();
         for finding in &kept.findings {
-            let level = if finding.level == Level::Error { &mut results.errors } else { &mut results.warnings };
+            let level =
+                if finding.level == Level::Error { &mut results.errors } else { &mut results.warnings };
             let line = spell(finding);
             match &finding.place {
                 Place::Velero => level.velero.push(line),
                 Place::Cluster => level.cluster.push(line),
-                Place::Namespace(namespace) => level.namespaces.entry(namespace.clone()).or_default().push(line),
+                Place::Namespace(namespace) => {
+                    level.namespaces.entry(namespace.clone()).or_default().push(line)
+                }
             }
         }
         for (level, count) in &kept.counts {
@@ -140,7 +149,8 @@ impl Findings {
 
 fn log(finding: &Finding) {
     let resource = finding.resource.as_ref().map(ToString::to_string);
-    let (resource, name) = (resource.as_deref().unwrap_or_default(), finding.name.as_deref().unwrap_or_default());
+    let (resource, name) =
+        (resource.as_deref().unwrap_or_default(), finding.name.as_deref().unwrap_or_default());
     let namespace = if let Place::Namespace(namespace) = &finding.place { namespace.as_str() } else { "" };
     match finding.level {
         Level::Error => tracing::error!(resource, namespace, name, "{}", finding.message),

@@ -226,7 +226,9 @@ mod tests {
     #[test]
     fn list_items_get_their_type_as_text() {
         let kind = Kind::builtin("apps", "v1", "Deployment", "deployments", true);
-        let raw = Bytes::from_static(br#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"x":9007199254740993}}"#);
+        let raw = Bytes::from_static(
+            br#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"x":9007199254740993}}"#,
+        );
         let object = Object::parse_item(raw, &kind).unwrap();
         assert_eq!(
             object.raw().as_ref(),
@@ -244,7 +246,9 @@ mod tests {
 
     #[test]
     fn null_maps_read_as_empty() {
-        let raw = Bytes::from_static(br#"{"metadata":{"name":"a","labels":null,"annotations":null,"finalizers":null}}"#);
+        let raw = Bytes::from_static(
+            br#"{"metadata":{"name":"a","labels":null,"annotations":null,"finalizers":null}}"#,
+        );
         assert!(Object::parse(raw).unwrap().head().labels.is_empty());
     }
 }

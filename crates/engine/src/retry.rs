@@ -18,8 +18,11 @@ pub struct Retry {
 
 impl Retry {
     /// For requests to the API server: rides out a restart of about a minute and a half.
-    pub const API: Self =
-        Self { attempts: 12, first_pause: Duration::from_millis(100), longest_pause: Duration::from_secs(15) };
+    pub const API: Self = Self {
+        attempts: 12,
+        first_pause: Duration::from_millis(100),
+        longest_pause: Duration::from_secs(15),
+    };
 
     /// Runs `call` until it succeeds, fails for good ([`ClusterError::is_retryable`]), or the attempts are used up. `call` must be
     /// safe to repeat: a request that timed out may have been carried out.

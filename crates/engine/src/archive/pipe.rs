@@ -58,7 +58,10 @@ impl Stream for Source {
             }
             None => {
                 self.ended = true;
-                Some(Err(io::Error::new(io::ErrorKind::BrokenPipe, "the archive was abandoned before its end")))
+                Some(Err(io::Error::new(
+                    io::ErrorKind::BrokenPipe,
+                    "the archive was abandoned before its end",
+                )))
             }
         })
     }

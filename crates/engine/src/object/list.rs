@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn null_items_are_an_empty_page() {
         let kind = Kind::builtin("", "v1", "ConfigMap", "configmaps", true);
-        let page = Page::parse(&Bytes::from_static(br#"{"metadata":{"continue":""},"items":null}"#), &kind).unwrap();
+        let page =
+            Page::parse(&Bytes::from_static(br#"{"metadata":{"continue":""},"items":null}"#), &kind).unwrap();
         assert!(page.items.is_empty() && page.continue_token.is_none());
     }
 }

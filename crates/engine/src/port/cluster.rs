@@ -32,7 +32,12 @@ pub trait Cluster: Send + Sync + 'static {
     async fn get(&self, object: &ObjectRef) -> Result<Object, ClusterError>;
 
     /// Creates an object in `object.namespace` from its JSON text, and returns what the server stored. The name is inside the text.
-    async fn create(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError>;
+    async fn create(
+        &self,
+        object: &ObjectRef,
+        body: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Object, ClusterError>;
 
     /// Patches an object, or its `subresource` when given, and returns what the server stored.
     async fn patch(
@@ -44,14 +49,24 @@ pub trait Cluster: Send + Sync + 'static {
     ) -> Result<Object, ClusterError>;
 
     /// Replaces an object's status by that of `body` (a PUT to the status subresource).
-    async fn replace_status(&self, object: &ObjectRef, body: Bytes, options: &WriteOptions) -> Result<Object, ClusterError>;
+    async fn replace_status(
+        &self,
+        object: &ObjectRef,
+        body: Bytes,
+        options: &WriteOptions,
+    ) -> Result<Object, ClusterError>;
 
     /// Deletes an object in the background. An object that is gone already is [`ClusterError::NotFound`].
     async fn delete(&self, object: &ObjectRef) -> Result<(), ClusterError>;
 
     /// Waits until `condition` holds for the object (`None` once it is absent), or the deadline passes
     /// ([`ClusterError::Timeout`]). Checks at least once.
-    async fn wait(&self, object: &ObjectRef, condition: Condition, deadline: Duration) -> Result<(), ClusterError>;
+    async fn wait(
+        &self,
+        object: &ObjectRef,
+        condition: Condition,
+        deadline: Duration,
+    ) -> Result<(), ClusterError>;
 }
 
 /// A pure predicate on an object, or on its absence.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 /// A group of tasks that takes its places from the run.
 pub(super) struct Crew {
@@ -25,10 +26,12 @@ impl Crew {
         while let Some(ended) = self.tasks.try_join_next() {
             pass_on(ended);
         }
-        self.tasks.spawn(async move {
+        // In the span of the run, whose log its lines belong to.
+        let task = async move {
             task.await;
             drop(place);
-        });
+        };
+        self.tasks.spawn(task.in_current_span());
     }
 
     /// Waits for all of them.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::place::Prepared;
 use super::run::Run;
@@ -51,7 +52,7 @@ pub(super) async fn run_all(run: Arc<Run>, mut pods: UnboundedReceiver<Option<Po
     let mut tasks = JoinSet::new();
     while let Some(Some(pod)) = pods.recv().await {
         let run = Arc::clone(&run);
-        tasks.spawn(async move { run.run_hooks(&pod).await });
+        tasks.spawn(async move { run.run_hooks(&pod).await }.in_current_span());
     }
     while tasks.join_next().await.is_some() {}
 }

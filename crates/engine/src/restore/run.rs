@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::client::Client;
 use super::crew::{Crew, pass_on};
@@ -228,7 +229,7 @@ impl Run {
                 }
             }
             let (run, resource) = (Arc::clone(self), Arc::clone(&resource));
-            sections.spawn(async move { run.section(&resource, section).await });
+            sections.spawn(async move { run.section(&resource, section).await }.in_current_span());
         }
         while let Some(ended) = sections.join_next().await {
             pass_on(ended);
