@@ -1,6 +1,7 @@
 //! Backups in a folder or bucket, read and written from here, without a server and without custom resources.
 
 mod place;
+mod plan;
 mod run;
 
 use std::io::{Cursor, Read};
@@ -13,6 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use place::Access;
 pub(crate) use place::Place;
+pub(crate) use plan::plan;
 pub(crate) use run::{backup, restore};
 
 use crate::cluster::Fetched;

@@ -2,6 +2,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod encode;
+pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod screen;
 pub(crate) mod table;

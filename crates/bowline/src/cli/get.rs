@@ -88,6 +88,11 @@ pub(crate) struct Dry {
 }
 
 impl Dry {
+    /// The form that was asked for.
+    pub(crate) fn form(&self) -> Option<Form> {
+        self.output
+    }
+
     /// Prints the object if that was asked for instead of creating it.
     pub(crate) fn print<K: Listed>(&self, session: &Session, object: &K) -> anyhow::Result<bool> {
         let Some(form) = self.output else { return Ok(false) };

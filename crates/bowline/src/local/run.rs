@@ -33,8 +33,12 @@ const PARTIAL: u8 = 2;
 /// Name of the location that the backup says it is in. A server that finds it puts its own name there.
 const LOCATION: &str = "default";
 
+const BACKUP_STOPPED: &str = "the backup was stopped; nothing of it is left behind";
+const RESTORE_STOPPED: &str =
+    "the restore was stopped; what it has restored so far stays; run it again to go on";
+
 /// Everything that a run needs.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     session: &'a Session,
     place: Place,
     store: BackupStore,
@@ -62,9 +66,11 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
     let now = run.ports.clock.now();
     backup.metadata.creation_timestamp = Some(bowline_api::Time(now));
     operation::prepare_backup(&mut backup, LOCATION, &run.config.defaults, &run.version, now);
+    let namespace = backup.spec.resource_policy.is_some().then_some(session.namespace());
     let start = Instant::now();
-    let done =
-        run.watched(Noun::Backup, async |operation| operation::run_backup(&operation, backup).await).await?;
+    let done = run
+        .watched(BACKUP_STOPPED, namespace, async |operation| operation::run_backup(&operation, backup).await)
+        .await?;
     run.backup_done(&name, &done, start.elapsed())
 }
 
@@ -72,26 +78,21 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
 pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Place) -> anyhow::Result<()> {
     let name = restore.metadata.name.clone().unwrap_or_default();
     check(&operation::validate_restore(&restore.spec))?;
-    if restore.spec.resource_modifier.is_some() {
-        check_possible(&["--resource-modifier-configmap"])?;
-    }
     let run = Run::new(session, place, Access::Change).await?;
-    let backup_name = restore.spec.backup_name.clone();
-    let found = super::LocalStore { place: run.place.clone(), store: run.store.clone() };
-    let backups = found.backups(&[backup_name]).await?;
-    let Some(backup) = backups.into_iter().next().map(|found| found.object) else {
-        return Err(Failure::new("no backup was found").into());
-    };
+    let backup = run.backup(&restore.spec.backup_name).await?;
     restore.metadata.namespace = Some(session.namespace().to_owned());
-    operation::prepare_restore(&mut restore, &run.config.defaults, run.ports.clock.now());
+    run.prepare_restore(&mut restore);
+    let namespace = restore.spec.resource_modifier.is_some().then_some(session.namespace());
     let start = Instant::now();
     let done = run
-        .watched(Noun::Restore, async |operation| operation::run_restore(&operation, restore, backup).await)
+        .watched(RESTORE_STOPPED, namespace, async |operation| {
+            operation::run_restore(&operation, restore, backup).await
+        })
         .await?;
     run.restore_done(&name, &done, start.elapsed()).await
 }
 
-/// Flags for what only a server can do: the data of volumes, and ConfigMaps of its namespace.
+/// Flags for what only a server can do: the data of volumes.
 fn needs_server(spec: &BackupSpec) -> Vec<&'static str> {
     let asked = [
         (spec.snapshot_volumes == Some(true), "--snapshot-volumes"),
@@ -99,7 +100,6 @@ fn needs_server(spec: &BackupSpec) -> Vec<&'static str> {
         (spec.default_volumes_to_fs_backup == Some(true), "--default-volumes-to-fs-backup"),
         (!spec.datamover.is_empty(), "--data-mover"),
         (!spec.volume_snapshot_locations.is_empty(), "--volume-snapshot-locations"),
-        (spec.resource_policy.is_some(), "--resource-policies-configmap"),
     ];
     asked.into_iter().filter(|(asked, _)| *asked).map(|(_, flag)| flag).collect()
 }
@@ -115,12 +115,12 @@ fn check_possible(flags: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Refuses a spec that contradicts itself.
-fn check(errors: &[String]) -> anyhow::Result<()> {
+pub(super) fn check(errors: &[String]) -> anyhow::Result<()> {
     if errors.is_empty() { Ok(()) } else { Err(Failure::new(errors.join("\n")).into()) }
 }
 
 impl<'a> Run<'a> {
-    async fn new(session: &'a Session, place: Place, access: Access) -> anyhow::Result<Self> {
+    pub(super) async fn new(session: &'a Session, place: Place, access: Access) -> anyhow::Result<Self> {
         // Finds out first whether there is a cluster at all, with the better message.
         connect::find(&session.environment, &session.settings).await?;
         let options = ConnectOptions {
@@ -146,10 +146,25 @@ impl<'a> Run<'a> {
         Ok(Self { session, place, store, config, connection, version, ports, logs })
     }
 
-    /// Runs an operation, shows how far it is, and stops it on Ctrl-C.
-    async fn watched<T>(
+    /// A backup of the place.
+    pub(super) async fn backup(&self, name: &str) -> anyhow::Result<Backup> {
+        let stored = super::LocalStore { place: self.place.clone(), store: self.store.clone() };
+        let found = stored.backups(&[name.to_owned()]).await?;
+        let found = found.into_iter().next().map(|found| found.object);
+        found.ok_or_else(|| Failure::new("no backup was found").into())
+    }
+
+    /// Fills in what the restore leaves open.
+    pub(super) fn prepare_restore(&self, restore: &mut Restore) {
+        operation::prepare_restore(restore, &self.config.defaults, self.ports.clock.now());
+    }
+
+    /// Runs an operation, shows how far it is, and stops it on Ctrl-C with these words. `namespace` is the server's, when the
+    /// operation is to read ConfigMaps there.
+    pub(super) async fn watched<T>(
         &self,
-        noun: Noun,
+        stopped: &'static str,
+        namespace: Option<&str>,
         run: impl AsyncFnOnce(Operation<'_>) -> Result<T, operation::Stopped>,
     ) -> anyhow::Result<T> {
         let (counters, cancel) = (Counters::default(), CancellationToken::new());
@@ -158,7 +173,7 @@ impl<'a> Run<'a> {
             ports: &self.ports,
             store: &self.store,
             settings: &self.config.engine,
-            namespace: None,
+            namespace,
             scratch: &scratch,
             logs: &self.logs,
             progress: &counters,
@@ -183,11 +198,7 @@ impl<'a> Run<'a> {
             () = async { tokio::join!(watch, stop); } => Err(operation::Stopped),
         };
         drop(progress);
-        let left = match noun {
-            Noun::Backup => "nothing of it is left behind",
-            Noun::Restore => "what it has restored so far stays; run it again to go on",
-        };
-        done.map_err(|_| Failure::new(format!("the {noun} was stopped; {left}")).into())
+        done.map_err(|_| Failure::new(stopped).into())
     }
 
     fn backup_done(&self, name: &str, done: &FinishedBackup, time: Duration) -> anyhow::Result<()> {

@@ -3,15 +3,18 @@
 use bowline_api::backup::BackupPhase;
 use bowline_api::restore::{PolicyType, Restore, RestoreSpec, RestoreStatusSpec, UploaderConfigForRestore};
 use bowline_api::{Backup, Duration, Schedule, label};
+use bowline_engine::restore::{Plan, PlannedItem};
 use clap::ValueEnum;
 use jiff::Zoned;
 
 use crate::cli::backup::spec::configmap;
 use crate::cli::flag::{KeyValues, Mappings, check_name, entries, merged, merged_mappings};
-use crate::cli::get::Dry;
+use crate::cli::get::{Dry, Form};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::local::{self, Place};
+use crate::output::encode::{Encoding, encode};
+use crate::output::plan;
 use crate::selector::{OrSelectors, Selector};
 use crate::session::Session;
 use crate::wait::{self, Noun};
@@ -40,6 +43,9 @@ pub(crate) struct Create {
     /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
     #[arg(long, value_name = "KEY=VALUE", requires = "from")]
     from_config: Vec<KeyValues>,
+    /// With --from: show what would happen to every object, as table, json or yaml (-o), and change nothing
+    #[arg(long)]
+    dry_run: bool,
     /// With --from-schedule: also take a backup that partially failed
     #[arg(long)]
     allow_partially_failed: Option<bool>,
@@ -129,7 +135,9 @@ const EXAMPLES: &str = "
 # The newest backup of a schedule
 {program} restore create --from-schedule daily
 # From a folder, with nothing installed in the cluster (exit code 2 when some objects could not be restored)
-{program} restore create --from ./backups --from-backup web";
+{program} restore create --from ./backups --from-backup web
+# What that would create, change and leave alone, and why; nothing is changed
+{program} restore create --from ./backups --from-backup web --dry-run";
 
 impl Create {
     pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
@@ -141,6 +149,11 @@ impl Create {
         let (labels, annotations) = (merged(self.labels), merged(self.annotations));
         restore.metadata.labels = (!labels.is_empty()).then_some(labels);
         restore.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+        if self.dry_run {
+            let place = self.from.ok_or_else(no_dry_run)?.with_config(merged(self.from_config));
+            let plan = Box::pin(local::plan(session, restore, place)).await?;
+            return show(session, &plan, self.dry.form().unwrap_or(Form::Table));
+        }
         if self.dry.print(session, &restore)? {
             return Ok(());
         }
@@ -157,6 +170,25 @@ impl Create {
         let source = self.from_backup.as_deref().or(self.from_schedule.as_deref()).unwrap_or_default();
         format!("{source}-{}", now.strftime("%Y%m%d%H%M%S"))
     }
+}
+
+fn no_dry_run() -> Failure {
+    Failure::new("--dry-run needs --from: the server can't plan a restore yet")
+        .hint("name the folder or bucket of the backup: --from s3://BUCKET/PREFIX --dry-run")
+        .hint("-o yaml shows the restore itself without creating it")
+}
+
+fn show(session: &Session, plan: &Plan, form: Form) -> anyhow::Result<()> {
+    let text = match form {
+        Form::Table | Form::Wide => plan::tables(plan),
+        Form::Json => encode(&plan::object(plan)?, Encoding::Json)?,
+        Form::Yaml => encode(&plan::object(plan)?, Encoding::Yaml)?,
+        Form::Name => {
+            let name = |item: &PlannedItem| format!("{} {}\n", item.step.action(), item.key);
+            plan.items.iter().map(name).collect()
+        }
+    };
+    Ok(session.screen.print(text)?)
 }
 
 impl SpecFlags {
