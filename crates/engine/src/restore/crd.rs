@@ -178,3 +178,24 @@ impl Run {
 fn serves(catalog: &Catalog, kind: &Kind) -> bool {
     catalog.get_version(&kind.group_resource(), &kind.version).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{is_established, kinds};
+    use crate::object::Object;
+
+    #[test]
+    fn a_definition_that_was_just_created_names_its_kinds_and_is_not_established() {
+        let created = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "as.b"},
+            "spec": {"group": "b", "scope": "Namespaced", "names": {"kind": "A", "plural": "as"},
+                "versions": [{"name": "v1", "served": true, "storage": true}]},
+            "status": {"conditions": null, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": ["v1"]},
+        });
+        let created = Object::from_tree(&created).unwrap();
+        assert_eq!(kinds(&created).len(), 1);
+        assert!(!is_established(Some(&created)));
+    }
+}
