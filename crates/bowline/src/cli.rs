@@ -17,6 +17,7 @@ mod restore;
 mod schedule;
 mod server;
 mod snapshot_location;
+mod uninstall;
 mod usage;
 mod verb;
 mod version;
@@ -85,8 +86,10 @@ enum Command {
     /// Delete objects: `delete backup` is `backup delete`
     #[command(subcommand)]
     Delete(verb::Delete),
-    /// Install the custom resources
-    Install(install::Install),
+    /// Install the server in the cluster, or only the custom resources
+    Install(Box<install::Install>),
+    /// Remove the server and the custom resources from the cluster
+    Uninstall(uninstall::Uninstall),
     /// Run the server
     Server(Box<server::Server>),
     /// Settings of this program
@@ -134,6 +137,7 @@ impl Command {
             Self::Describe(command) => command.run(session).await,
             Self::Delete(command) => command.run(session).await,
             Self::Install(command) => command.run(session).await,
+            Self::Uninstall(command) => command.run(session).await,
             Self::Server(command) => command.run(session).await,
             Self::Client(command) => command.run(session),
             Self::Completion(command) => command.run(session),

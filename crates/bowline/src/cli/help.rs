@@ -19,7 +19,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Daily work", &["backup", "restore", "schedule"]),
     ("Places and parts", &["backup-location", "snapshot-location", "repo", "plugin"]),
     ("The same, verb first", &["get", "create", "describe", "delete"]),
-    ("Set up", &["install", "server", "client", "completion", "version"]),
+    ("Set up", &["install", "uninstall", "server", "client", "completion", "version"]),
 ];
 
 const ROOT_NOTE: &str = "\

@@ -11,6 +11,7 @@ use bowline_server::adapter::ConnectOptions;
 use bowline_server::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
 
 use pending::Pending;
+pub(crate) use pending::Uploader;
 
 use crate::failure::Failure;
 use crate::nearest::did_you_mean;

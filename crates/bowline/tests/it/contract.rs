@@ -40,6 +40,59 @@ fn the_custom_resources_are_one_list() {
 }
 
 #[test]
+fn an_installation_is_one_list_with_the_flags_that_scripts_give() {
+    let run = Run::new();
+    let line = [
+        "install",
+        "--namespace=backups",
+        "--image=bowline:test",
+        "--use-node-agent",
+        "--use-volume-snapshots=false",
+        "--default-volumes-to-fs-backup",
+        "--provider=aws",
+        "--backup-location-config=region=minio,s3ForcePathStyle=true",
+        "--bucket=velero",
+        "--prefix=p",
+        "--no-secret",
+        "--plugins=velero/velero-plugin-for-aws:v1",
+        "--disable-informer-cache=false",
+        "--features=EnableCSI",
+        "--garbage-collection-frequency=2h",
+        "--uploader-type=kopia",
+        "--item-block-worker-count=2",
+        "--backup-repository-configmap=backup-repository-config",
+        "--pod-labels=a=b",
+        "--sa-annotations=c=d",
+        "--dry-run",
+        "--output=json",
+    ];
+    let printed = run.with(&line);
+    assert!(printed.stderr.contains("--use-node-agent has no effect yet"), "{}", printed.stderr);
+    let list: Value = serde_json::from_str(&printed.ok()).unwrap();
+    let items = list["items"].as_array().unwrap();
+    let kinds: Vec<&str> = items[13..].iter().filter_map(|item| item["kind"].as_str()).collect();
+    let expected =
+        ["Namespace", "ServiceAccount", "ClusterRoleBinding", "BackupStorageLocation", "Deployment"];
+    assert_eq!(kinds, expected);
+    let container = &items.last().unwrap()["spec"]["template"]["spec"]["containers"][0];
+    let server: Vec<&str> = container["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        server,
+        [
+            "server",
+            "--scratch-dir=/scratch",
+            "--features=EnableCSI",
+            "--default-volumes-to-fs-backup=true",
+            "--garbage-collection-frequency=2h0m0s",
+            "--backup-repository-configmap=backup-repository-config",
+            "--item-block-worker-count=2",
+        ]
+    );
+    let yaml = run.with(&["install", "--crds-only", "--dry-run"]).ok();
+    assert_eq!(yaml.lines().count(), 13, "{yaml}");
+}
+
+#[test]
 fn create_with_an_output_prints_the_object_and_asks_nobody() {
     let run = Run::called("velero");
     let line = ["backup", "create", "dry", "--include-namespaces", "a,b", "--ttl", "24h", "-o", "yaml"];

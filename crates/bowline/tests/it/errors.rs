@@ -93,7 +93,15 @@ fn invalid_values_are_refused_before_anything_is_sent() {
         (&["backup", "describe", "-o", "json"], "exactly one backup", "one name"),
         (&["backup", "get", "--from", "./nowhere"], "there is no folder", "--to"),
         (&["backup-location", "set", "x"], "nothing to change", "--default"),
-        (&["install"], "--crds-only", "bowline server"),
+        (&["install"], "--provider is missing", "--crds-only"),
+        (&["install", "--provider", "aws"], "--bucket is missing", "--no-default-backup-location"),
+        (&["install", "--provider", "aws", "--bucket", "b"], "--secret-file or --no-secret", "--no-secret"),
+        (
+            &["install", "--provider", "aws", "--bucket", "b", "--no-secret", "--use-node-agent"],
+            "there is no node agent yet",
+            "leave it out",
+        ),
+        (&["restore", "create", "--from-backup", "b", "--dry-run"], "--dry-run needs --from", "s3://BUCKET"),
         (&["server", "--concurrent-backups", "0"], "at least 1", ""),
     ] {
         let printed = run.with(line);

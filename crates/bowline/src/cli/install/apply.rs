@@ -1,0 +1,146 @@
+//! Makes the objects of an installation, or brings existing ones up to date, by server-side apply.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{Attempt, Cluster};
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Field manager of everything that is installed, the same as Velero's, so that either can upgrade the other.
+const MANAGER: &str = "velero-cli";
+/// How long a definition may take until its kind is served.
+const SERVED: Duration = Duration::from_mins(1);
+/// How long the server may take to be available.
+const AVAILABLE: Duration = Duration::from_mins(3);
+/// How often to look.
+const PACE: Duration = Duration::from_millis(500);
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `Kind/name`, for messages.
+pub(super) fn name(object: &Value) -> String {
+    format!("{}/{}", text(object, "/kind"), text(object, "/metadata/name"))
+}
+
+/// Applies all objects in order. The kinds of the definitions are served before objects of them are made.
+pub(super) async fn all(session: &Session, cluster: &Cluster, objects: &[Value]) -> anyhow::Result<()> {
+    let mut definitions = Vec::new();
+    for object in objects {
+        if text(object, "/kind") == "CustomResourceDefinition" {
+            definitions.push(text(object, "/metadata/name"));
+        } else {
+            for definition in definitions.drain(..) {
+                served(cluster, definition).await?;
+            }
+        }
+        one(cluster, object).await?;
+        session.screen.note(format!("{}: applied", name(object)));
+    }
+    for definition in definitions {
+        served(cluster, definition).await?;
+    }
+    Ok(())
+}
+
+async fn one(cluster: &Cluster, object: &Value) -> anyhow::Result<()> {
+    let (group, version) = match text(object, "/apiVersion").split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", text(object, "/apiVersion")),
+    };
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text(object, "/kind")));
+    let attempt = Attempt { cluster, verb: "apply", resource: resource.plural.clone() };
+    let api = api(&cluster.client, text(object, "/metadata/namespace"), &resource);
+    let params = PatchParams::apply(MANAGER).force();
+    let done = api.patch(text(object, "/metadata/name"), &params, &Patch::Apply(object)).await;
+    done.map(drop).map_err(|error| attempt.explain(error))
+}
+
+fn api(client: &Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+    match namespace {
+        "" => Api::all_with(client.clone(), resource),
+        namespace => Api::namespaced_with(client.clone(), namespace, resource),
+    }
+}
+
+/// Waits until the kind of a definition is served.
+async fn served(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+    let attempt = Attempt { cluster, verb: "get", resource: "customresourcedefinitions".to_owned() };
+    let start = Instant::now();
+    loop {
+        let found = api.get(name).await.map_err(|error| attempt.explain(error))?;
+        let conditions = found.status.and_then(|status| status.conditions).unwrap_or_default();
+        if conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True") {
+            return Ok(());
+        }
+        if start.elapsed() > SERVED {
+            return Err(Failure::new(format!("{name} is not served after {}s", SERVED.as_secs()))
+                .hint(format!("see why: `kubectl describe crd {name}`"))
+                .into());
+        }
+        sleep(PACE).await;
+    }
+}
+
+/// Waits until the server is available.
+pub(super) async fn wait_for_server(cluster: &Cluster) -> anyhow::Result<()> {
+    let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let attempt = Attempt { cluster, verb: "get", resource: "deployments.apps".to_owned() };
+    let start = Instant::now();
+    loop {
+        let found = api.get("velero").await.map_err(|error| attempt.explain(error))?;
+        if is_available(&found) {
+            return Ok(());
+        }
+        if start.elapsed() > AVAILABLE {
+            let namespace = &cluster.namespace;
+            return Err(Failure::new(format!("the server is not available after {}s", AVAILABLE.as_secs()))
+                .hint(format!("see why: `kubectl -n {namespace} describe pods -l deploy=velero`"))
+                .into());
+        }
+        sleep(PACE).await;
+    }
+}
+
+/// Whether the newest version of the server runs and answers.
+fn is_available(deployment: &Deployment) -> bool {
+    let Some(status) = &deployment.status else { return false };
+    status.observed_generation >= deployment.metadata.generation
+        && status.updated_replicas.unwrap_or(0) > 0
+        && status.available_replicas.unwrap_or(0) > 0
+        && status.unavailable_replicas.unwrap_or(0) == 0
+}
+
+/// Refuses a ConfigMap that does not exist or whose entries are not JSON.
+pub(super) async fn check_config_map(cluster: &Cluster, flag: &str, name: &str) -> anyhow::Result<()> {
+    let api: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let attempt = Attempt { cluster, verb: "get", resource: "configmaps".to_owned() };
+    let found = api.get_opt(name).await.map_err(|error| attempt.explain(error))?;
+    let namespace = &cluster.namespace;
+    let Some(found) = found else {
+        return Err(Failure::new(format!(
+            "{flag}: there is no ConfigMap {name:?} in the namespace {namespace:?}"
+        ))
+        .hint("make it first")
+        .into());
+    };
+    for (key, value) in found.data.unwrap_or_default() {
+        if let Err(error) = serde_json::from_str::<Value>(&value) {
+            return Err(
+                Failure::new(format!("{flag}: the entry {key:?} of {name:?} is not JSON: {error}")).into()
+            );
+        }
+    }
+    Ok(())
+}
