@@ -15,7 +15,7 @@ use crate::cli::flag::{check_name, merged};
 use crate::failure::Failure;
 use crate::output::encode::{Encoding, encode, list};
 use crate::session::Session;
-use flags::{Form, Location, Pending, PodFlags, ServerFlags};
+use flags::{Form, Pending, PlaceFlags, PodFlags, ServerFlags};
 use objects::{BackupLocation, Plan, SnapshotLocation, objects};
 
 /// Providers that the server has.
@@ -41,7 +41,7 @@ pub(crate) struct Install {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    location: Location,
+    location: PlaceFlags,
     #[command(flatten)]
     pod: PodFlags,
     #[command(flatten)]
@@ -191,7 +191,7 @@ impl Install {
     }
 }
 
-impl Location {
+impl PlaceFlags {
     fn wants_snapshots(&self) -> bool {
         self.use_volume_snapshots.unwrap_or(true)
     }

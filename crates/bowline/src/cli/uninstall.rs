@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bowline_api::label::{COMPONENT, COMPONENT_VALUE};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::install::objects::binding_name;
+use super::install::objects::{NAME as DEPLOYMENT, binding_name};
 use crate::cluster::{Attempt, Cluster, is_not_found};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -61,7 +62,11 @@ impl Uninstall {
         for (version, kind) in WITH_FINALIZERS {
             release(&cluster, version, kind).await?;
         }
-        delete_namespace(session, &cluster).await?;
+        if is_ours(&cluster).await? {
+            delete_namespace(session, &cluster).await?;
+        } else {
+            session.screen.note(format!("Namespace/{namespace}: kept, no server is installed in it"));
+        }
         let bindings: Api<ClusterRoleBinding> = Api::all(cluster.client.clone());
         delete(session, &cluster, &bindings, "ClusterRoleBinding", &binding_name(namespace)).await?;
         delete_definitions(session, &cluster).await?;
@@ -133,6 +138,20 @@ where
     Ok(())
 }
 
+/// Whether the namespace is that of a server: a mistyped name must not cost an application. One that is not there is.
+async fn is_ours(cluster: &Cluster) -> anyhow::Result<bool> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let found = namespaces.get_opt(&cluster.namespace).await;
+    let found = found.map_err(|error| attempt(cluster, "get", "namespaces").explain(error))?;
+    let Some(found) = found else { return Ok(true) };
+    if found.labels().get(COMPONENT).is_some_and(|value| value == COMPONENT_VALUE) {
+        return Ok(true);
+    }
+    let servers: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let server = servers.get_opt(DEPLOYMENT).await;
+    Ok(server.map_err(|error| attempt(cluster, "get", "deployments.apps").explain(error))?.is_some())
+}
+
 async fn delete_namespace(session: &Session, cluster: &Cluster) -> anyhow::Result<()> {
     let api: Api<Namespace> = Api::all(cluster.client.clone());
     let name = &cluster.namespace;
@@ -159,10 +178,22 @@ async fn delete_namespace(session: &Session, cluster: &Cluster) -> anyhow::Resul
 async fn delete_definitions(session: &Session, cluster: &Cluster) -> anyhow::Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
     let params = ListParams::default().labels(&format!("{COMPONENT}={COMPONENT_VALUE}"));
-    let list = api.list(&params).await;
-    let list = list.map_err(|error| attempt(cluster, "list", "customresourcedefinitions").explain(error))?;
-    for definition in list.items {
+    let list = async || {
+        let list = api.list(&params).await;
+        list.map_err(|error| attempt(cluster, "list", "customresourcedefinitions").explain(error))
+    };
+    for definition in list().await?.items {
         delete(session, cluster, &api, "CustomResourceDefinition", &definition.name_any()).await?;
+    }
+    let start = Instant::now();
+    while let Some(definition) = list().await?.items.first() {
+        if start.elapsed() > GRACE {
+            let name = definition.name_any();
+            return Err(Failure::new(format!("{name} is still there after {}s", GRACE.as_secs()))
+                .hint(format!("objects with finalizers may hold it: `kubectl get {name} -A -o yaml`"))
+                .into());
+        }
+        sleep(PACE).await;
     }
     Ok(())
 }

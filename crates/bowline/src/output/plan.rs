@@ -1,6 +1,7 @@
 //! What a restore would do: as tables, and as one object.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use bowline_engine::finding::{Finding, Level, Place};
 use bowline_engine::restore::Plan;
@@ -47,7 +48,8 @@ pub(crate) fn tables(plan: &Plan) -> String {
         text.push('\n');
     }
     for finding in &plan.findings {
-        text.push_str(&format!("{}: {}{}\n", level(finding), subject(finding), finding.message));
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{}: {}{}", level(finding), subject(finding), finding.message);
     }
     text
 }

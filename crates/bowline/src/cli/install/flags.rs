@@ -11,7 +11,7 @@ use crate::cli::server::Uploader;
 /// Where backups go.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Where backups go")]
-pub(super) struct Location {
+pub(super) struct PlaceFlags {
     /// Kind of the object store: aws (any S3) or filesystem
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(super) provider: String,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// Name of the Secret with the credentials, and of its volume.
 const SECRET: &str = "cloud-credentials";
 /// Name of Deployment, service account and container.
-const NAME: &str = "velero";
+pub(in crate::cli) const NAME: &str = "velero";
 /// Where programs of the cloud providers look for credentials.
 const CREDENTIAL_VARIABLES: [&str; 4] = [
     "GOOGLE_APPLICATION_CREDENTIALS",
