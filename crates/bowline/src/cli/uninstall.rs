@@ -50,6 +50,11 @@ const EXAMPLES: &str = "
 impl Uninstall {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let namespace = session.namespace();
+        if !self.force && !session.environment.stdin_terminal {
+            return Err(Failure::new("nobody is here to confirm that the server is removed")
+                .hint("add --force to remove it without being asked")
+                .into());
+        }
         if !self.force
             && !session.screen.confirm(&format!(
                 "The namespace {namespace:?} with everything in it and all custom resources of velero.io will be deleted, the \

@@ -30,6 +30,8 @@ fn a_dead_api_server_is_told_within_five_seconds() {
         &["backup", "delete", "x", "--confirm"],
         &["backup-location", "get"],
         &["install", "--crds-only"],
+        &["install", "--provider", "aws", "--bucket", "b", "--no-secret"],
+        &["uninstall", "--force"],
         &["backup", "create", "x", "--to", "./b"],
     ] {
         let start = Instant::now();
@@ -93,6 +95,7 @@ fn invalid_values_are_refused_before_anything_is_sent() {
         (&["backup", "describe", "-o", "json"], "exactly one backup", "one name"),
         (&["backup", "get", "--from", "./nowhere"], "there is no folder", "--to"),
         (&["backup-location", "set", "x"], "nothing to change", "--default"),
+        (&["uninstall"], "nobody is here to confirm", "--force"),
         (&["install"], "--provider is missing", "--crds-only"),
         (&["install", "--provider", "aws"], "--bucket is missing", "--no-default-backup-location"),
         (&["install", "--provider", "aws", "--bucket", "b"], "--secret-file or --no-secret", "--no-secret"),
