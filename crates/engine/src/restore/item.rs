@@ -314,12 +314,13 @@ impl Run {
             return Ok(());
         };
         let outcome = modifiers.apply(item.tree_mut().map_err(|error| chain(&error))?, &id.resource);
-        let problems: Vec<String> = outcome.errors.iter().map(|error| chain(error)).collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("error modifying {}/{}: {}", id.resource, id.name, problems.join("; ")))
+        // Velero 1.18 restores the object without the change of a rule that failed, and so do we.
+        for error in &outcome.errors {
+            let namespace = id.namespace.as_deref().map(|namespace| self.rules().target_namespace(namespace));
+            let problem = format!("error modifying {}/{}: {}", id.resource, id.name, chain(error));
+            self.add_finding(Level::Error, &id.resource, namespace, &id.name, problem);
         }
+        Ok(())
     }
 
     /// Finds the kind in which the object is created: an action may have changed it.

@@ -145,7 +145,7 @@ async fn volumes_come_back_only_when_their_storage_was_kept() {
 }
 
 #[tokio::test]
-async fn modifiers_change_objects_and_a_rule_that_fails_keeps_its_object_out() {
+async fn modifiers_change_objects_and_a_rule_that_fails_is_an_error_beside_the_object() {
     let rules = "version: v1
 resourceModifierRules:
 - conditions: {groupResource: configmaps, namespaces: [shop], resourceNameRegex: ^good$}
@@ -167,8 +167,8 @@ resourceModifierRules:
         .await
         .unwrap();
     assert_eq!(cluster.object("configmaps", "copy", "good").unwrap()["data"]["key"], "changed");
-    assert!(cluster.object("configmaps", "copy", "bad").is_none());
+    assert_eq!(cluster.object("configmaps", "copy", "bad").unwrap()["data"]["key"], "value");
     let findings = outcome.findings.list();
     assert!(findings[0].message.starts_with("error modifying configmaps/bad: "), "{findings:?}");
-    assert!(lines(&outcome.resource_list).contains(&"v1/ConfigMap copy/bad(failed)".to_owned()));
+    assert!(lines(&outcome.resource_list).contains(&"v1/ConfigMap copy/bad(created)".to_owned()));
 }
