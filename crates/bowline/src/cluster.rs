@@ -20,6 +20,8 @@ use crate::failure::Failure;
 
 /// Objects in one page of a list.
 const PAGE_SIZE: u32 = 500;
+/// Most names in a hint on what there is instead.
+const MAX_NAMES: usize = 5;
 /// No single answer of the API server takes longer, unless the server is ill.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Name under which the API server records who changed a field.
@@ -180,7 +182,16 @@ impl Cluster {
         if others.is_empty() {
             return failure.maybe_hint(self.namespace_hint().await).into();
         }
-        failure.maybe_hint(crate::nearest::did_you_mean(name, others.iter().map(Fetched::name))).into()
+        let known = || {
+            let names: Vec<&str> = others.iter().map(Fetched::name).take(MAX_NAMES).collect();
+            format!(
+                "there is {}{}",
+                names.join(", "),
+                if others.len() > MAX_NAMES { " and more" } else { "" }
+            )
+        };
+        let nearest = crate::nearest::did_you_mean(name, others.iter().map(Fetched::name));
+        failure.hint(nearest.unwrap_or_else(known)).into()
     }
 
     /// Why there may be nothing in the server's namespace at all.

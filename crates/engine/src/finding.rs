@@ -128,7 +128,7 @@ impl Findings {
                 Place::Velero => level.velero.push(line),
                 Place::Cluster => level.cluster.push(line),
                 Place::Namespace(namespace) => {
-                    level.namespaces.entry(namespace.clone()).or_default().push(line)
+                    level.namespaces.entry(namespace.clone()).or_default().push(line);
                 }
             }
         }

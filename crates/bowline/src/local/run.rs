@@ -222,7 +222,10 @@ impl<'a> Run<'a> {
         match backup.phase() {
             BackupPhase::Completed => verdict.good(self.session),
             BackupPhase::PartiallyFailed => Err(verdict.partial(self.session)?.hint(hint).into()),
-            _ => Err(verdict.bad().into()),
+            _ => {
+                let log = format!("how far it came: `{}`", self.command("logs", name));
+                Err(verdict.bad().maybe_hint(done.hint.clone()).hint(log).into())
+            }
         }
     }
 

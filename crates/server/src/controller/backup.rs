@@ -92,7 +92,7 @@ impl Backups {
         let mut after = backup.clone();
         after.status.phase = Some(BackupPhase::FailedValidation);
         after.status.validation_errors = errors;
-        self.finish(backup, FinishedBackup { backup: after, archive_bytes: 0 }).await
+        self.finish(backup, FinishedBackup::unstored(after)).await
     }
 
     async fn resume(&self, backup: &Backup) -> Result<(), Failure> {
@@ -102,7 +102,7 @@ impl Backups {
             tracing::info!(backup = backup.name_any(), "backup was stored before the server ended");
             let mut after = backup.clone();
             after.status = stored.status;
-            return self.finish(backup, FinishedBackup { backup: after, archive_bytes: 0 }).await;
+            return self.finish(backup, FinishedBackup::unstored(after)).await;
         }
         let mut after = backup.clone();
         attempts::count(&mut after.metadata);
@@ -120,7 +120,7 @@ impl Backups {
         after.status.phase = Some(BackupPhase::Failed);
         after.status.failure_reason = attempts::exhausted("backup");
         after.status.completion_timestamp = Some(Time(self.context.now()));
-        self.finish(backup, FinishedBackup { backup: after, archive_bytes: 0 }).await
+        self.finish(backup, FinishedBackup::unstored(after)).await
     }
 
     /// Runs the backup to its end. When the server is told to stop meanwhile, the backup stays InProgress for the next one.
@@ -174,11 +174,14 @@ impl Backups {
         after.status.phase = Some(BackupPhase::Failed);
         reason.clone_into(&mut after.status.failure_reason);
         after.status.completion_timestamp = Some(Time(self.context.now()));
-        self.finish(backup, FinishedBackup { backup: after, archive_bytes: 0 }).await
+        self.finish(backup, FinishedBackup::unstored(after)).await
     }
 
     async fn finish(&self, before: &Backup, finished: FinishedBackup) -> Result<(), Failure> {
-        let FinishedBackup { backup: after, archive_bytes } = finished;
+        let FinishedBackup { backup: mut after, archive_bytes, hint } = finished;
+        if let Some(hint) = hint {
+            after.status.failure_reason = format!("{}; {hint}", after.status.failure_reason);
+        }
         let metrics = &self.context.metrics.backup;
         metrics.finished(schedule(before), &after, archive_bytes, self.context.now());
         self.context.patch_persistently(before, &after).await.map_err(failure)?;

@@ -29,7 +29,7 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
     let name = format!("{}/{}", backup.namespace().unwrap_or_default(), backup.name_any());
     let log = operation.logs.start("backup", &name);
     let span = tracing::info_span!("run", backup = name);
-    let mut archive_bytes = 0;
+    let (mut archive_bytes, mut hint) = (0, None);
     let result = attempt(operation, &mut backup, log).instrument(span.clone()).await;
     let _entered = span.enter();
     match result {
@@ -44,13 +44,14 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
             backup.status.validation_errors = errors;
         }
         Err(error) => {
-            tracing::error!(error = chain(&error), "backup failed");
+            hint = error.hint();
+            tracing::error!(error = chain(&error), hint, "backup failed");
             backup.status.phase = Some(BackupPhase::Failed);
             backup.status.failure_reason = chain(&error);
             backup.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
         }
     }
-    Ok(FinishedBackup { backup, archive_bytes })
+    Ok(FinishedBackup { backup, archive_bytes, hint })
 }
 
 /// A backup that has come to an end, good or bad.
@@ -60,6 +61,15 @@ pub struct FinishedBackup {
     pub backup: Backup,
     /// Size of the stored archive in bytes; 0 when there is none.
     pub archive_bytes: u64,
+    /// What the user can do when it failed, if anything is known.
+    pub hint: Option<String>,
+}
+
+impl FinishedBackup {
+    /// One of which nothing is stored and that says itself why.
+    pub fn unstored(backup: Backup) -> Self {
+        Self { backup, archive_bytes: 0, hint: None }
+    }
 }
 
 #[derive(Debug, Error)]
@@ -70,6 +80,19 @@ enum Attempt {
     Store(#[from] bowline_store::Error),
     #[error("failed to begin the log")]
     Log(#[source] io::Error),
+}
+
+impl Attempt {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint().map(str::to_owned),
+            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) => {
+                Some("run it again when the API server answers; nothing of this one was kept".to_owned())
+            }
+            Self::Log(_) => Some("make room in the directory for temporary files".to_owned()),
+            Self::Engine(_) => None,
+        }
+    }
 }
 
 async fn attempt(
