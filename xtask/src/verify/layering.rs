@@ -91,6 +91,8 @@ pub(super) fn check(package: &Package) -> Vec<Problem> {
         let for_tests = is_top || dependency.kind.as_deref() == Some("dev");
         match dependency.name.as_str() {
             "bowline-testing" => for_tests && package.name != "bowline-kopia",
+            // A crate turns on its own features for its tests that way.
+            name if name == package.name => dependency.kind.as_deref() == Some("dev"),
             name => arrows.is_none_or(|arrows| arrows.contains(&name)),
         }
     };
