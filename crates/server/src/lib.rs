@@ -1,5 +1,8 @@
 //! Bowline's server: the controllers of the `velero.io` kinds, the adapters that let the engine run on a real cluster, and the
 //! operations that run one backup or restore from end to end, with or without a server.
+//!
+//! [`run`] is the program. [`run_on`] is the same server on parts that the caller makes ([`Host`]: any kube client, any stores, any
+//! clock), which is how tests start, stop and kill it: cancel [`Host::stop`] for a clean end, drop the future for a kill.
 
 pub mod adapter;
 mod config;
@@ -7,6 +10,7 @@ mod context;
 mod controller;
 mod download;
 mod failure;
+mod host;
 mod http;
 pub mod location;
 mod metrics;
@@ -17,13 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bowline_reconcile::telemetry::{self, RunLogs};
+use bowline_reconcile::telemetry;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
 pub use download::{DOWNLOAD_PATH_ANNOTATION, MESSAGE_ANNOTATION};
 pub use failure::ApiError;
+pub use host::{BuiltinStores, Host, StoreRegistry};
 
 /// The version of server and client, as users see it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -39,23 +44,25 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let logs = telemetry::install(config.log).context("failed to set up the log")?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    run_until(config, logs, stop).await
-}
-
-/// As [`run`], until `stop` is cancelled. `logs` is the one that the installed log layer ([`telemetry::layer`]) writes to.
-pub async fn run_until(config: Config, logs: RunLogs, stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!(version = VERSION, namespace = config.namespace, "server starts");
     let connection = startup::connect(&config, &stop).await?;
-    startup::check(&connection.client, &config.namespace).await?;
+    run_on(config, Host::new(connection, logs, stop)).await
+}
+
+/// As [`run`], on the given parts and until [`Host::stop`] is cancelled.
+pub async fn run_on(config: Config, host: Host) -> anyhow::Result<()> {
+    startup::check(&host.connection.client, &config.namespace).await?;
+    let stop = host.stop.clone();
     let mut watches = JoinSet::new();
-    let context = Arc::new(startup::context(config, &connection, logs, stop.clone(), &mut watches)?);
-    let mut listener = tokio::spawn(http::serve(Arc::clone(&context)));
+    let context = Arc::new(startup::context(config, &host, &mut watches)?);
+    let mut listener = JoinSet::new();
+    listener.spawn(http::serve(Arc::clone(&context)));
     let mut controllers = JoinSet::new();
     controller::start(&context, &mut controllers);
     tracing::info!("server is ready");
     tokio::select! {
         () = stop.cancelled() => {}
-        ended = &mut listener => ended.context("the listener ended")?.context("failed to listen")?,
+        Some(ended) = listener.join_next() => ended.context("the listener ended")?.context("failed to listen")?,
     }
     // The listener may have ended first.
     stop.cancel();

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::failure::ApiError;
+use crate::host::StoreRegistry;
 
 /// The S3 setting that names a Secret with a customer's key.
 const CUSTOMER_KEY: &str = "customerKeyEncryptionSecret";
@@ -154,10 +155,17 @@ pub fn default_of<'a>(
 }
 
 /// Open stores by location.
-#[derive(Default)]
-pub(crate) struct Stores(Mutex<HashMap<String, ([u8; 32], BackupStore)>>);
+pub(crate) struct Stores {
+    registry: Arc<dyn StoreRegistry>,
+    open: Mutex<HashMap<String, ([u8; 32], BackupStore)>>,
+}
 
 impl Stores {
+    /// None yet; the registry opens them.
+    pub(crate) fn new(registry: Arc<dyn StoreRegistry>) -> Self {
+        Self { registry, open: Mutex::default() }
+    }
+
     /// The store of a location: the open one, or a new one when the location or a Secret of it has changed.
     pub(crate) async fn open(
         &self,
@@ -172,7 +180,7 @@ impl Stores {
         {
             return Ok(store.clone());
         }
-        let store = BackupStore::new(bowline_store::open(&config).await?);
+        let store = BackupStore::new(self.registry.open(&config).await?);
         self.lock().insert(name, (sum, store.clone()));
         Ok(store)
     }
@@ -183,7 +191,7 @@ impl Stores {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, ([u8; 32], BackupStore)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What happens before the first controller: connect, check that the cluster is prepared, build what all share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_api::Kind;
-use bowline_reconcile::telemetry::RunLogs;
+use bowline_engine::port::Ports;
 use bowline_reconcile::{Cache, Reporter};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -12,11 +13,12 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{self, ConnectError, Connection, chain};
+use crate::adapter::{self, ApiServer, ConnectError, Connection, chain};
 use crate::config::Config;
 use crate::context::{Caches, Context};
 use crate::download::Signer;
 use crate::failure::ApiError;
+use crate::host::Host;
 use crate::location::Stores;
 use crate::metrics::Metrics;
 
@@ -104,14 +106,8 @@ fn needed() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Builds what all controllers share, and starts the watches.
-pub(crate) fn context(
-    config: Config,
-    connection: &Connection,
-    logs: RunLogs,
-    stop: CancellationToken,
-    watches: &mut JoinSet<()>,
-) -> Result<Context, StartError> {
-    let client = connection.client.clone();
+pub(crate) fn context(config: Config, host: &Host, watches: &mut JoinSet<()>) -> Result<Context, StartError> {
+    let client = host.connection.client.clone();
     let mut starter = Starter { client: &client, namespace: &config.namespace, watches };
     let caches = Caches {
         backups: starter.cache(),
@@ -123,14 +119,18 @@ pub(crate) fn context(
         status_requests: starter.cache(),
     };
     Ok(Context {
-        ports: adapter::ports(connection),
+        ports: Ports {
+            cluster: Arc::new(ApiServer::new(&host.connection)),
+            exec: Arc::clone(&host.exec),
+            clock: Arc::clone(&host.clock),
+        },
         caches,
-        stores: Stores::default(),
+        stores: Stores::new(Arc::clone(&host.stores)),
         metrics: Metrics::new()?,
         reporter: Reporter::new(client.clone(), "bowline", config.instance.clone()),
-        logs,
+        logs: host.logs.clone(),
         signer: Signer::new(),
-        stop,
+        stop: host.stop.clone(),
         client,
         config,
     })

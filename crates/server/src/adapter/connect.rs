@@ -162,6 +162,14 @@ fn address(url: &Uri) -> String {
     url.port_u16().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}"))
 }
 
+impl Connection {
+    /// A connection over a client that is ready, such as one over an API server in memory.
+    pub fn over(client: kube::Client) -> Self {
+        let default_namespace = client.default_namespace().to_owned();
+        Self { client, url: "a given client".to_owned(), default_namespace, limit: None }
+    }
+}
+
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection").field("url", &self.url).finish_non_exhaustive()
