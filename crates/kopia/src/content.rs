@@ -4,17 +4,18 @@ mod ranges;
 mod segments;
 mod writer;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::blob::{BlobMetadata, BlobStore};
 use crate::clock::Clock;
 use crate::compression::{self, CompressionId};
 use crate::content_id::ContentId;
 use crate::error::BlobContext;
-use crate::format::Format;
+use crate::format::{Format, RepositoryParameters};
 use crate::index::epoch::EpochState;
 use crate::index::{IndexEntry, IndexFile, IndexSet, legacy};
 use crate::seal::Sealer;
@@ -30,6 +31,8 @@ const PARALLEL_INDEXES: usize = 8;
 const LISTINGS: usize = 4;
 /// Smaller contents are decrypted where they arrive, larger ones on a blocking thread.
 const INLINE_DECODE: usize = 64 << 10;
+/// The format blob is read again after this time.
+const FORMAT_AGE: SignedDuration = SignedDuration::from_mins(15);
 
 /// Reads contents, and knows which exist.
 #[derive(Debug)]
@@ -39,10 +42,18 @@ pub struct ContentStore {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     index_memory: usize,
+    parameters: Mutex<Known>,
     index: RwLock<Index>,
     /// Held while the index is replaced, so that no refresh forgets what a writer adds meanwhile.
     pub(crate) refreshing: tokio::sync::Mutex<()>,
     segments: SegmentCache,
+}
+
+/// The parameters of the repository as of their last reading.
+#[derive(Debug, Clone)]
+struct Known {
+    read_at: Timestamp,
+    parameters: Arc<RepositoryParameters>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -59,7 +70,9 @@ impl ContentStore {
         index_memory: usize,
     ) -> Result<Self> {
         let sealer = Arc::new(Sealer::new(format.parameters())?);
+        let known = Known { read_at: clock.now(), parameters: Arc::new(format.parameters().clone()) };
         let contents = Self {
+            parameters: Mutex::new(known),
             segments: SegmentCache::new(store.clone()),
             store,
             format,
@@ -81,6 +94,31 @@ impl ContentStore {
     /// The format of the repository.
     pub fn format(&self) -> &Format {
         &self.format
+    }
+
+    /// The parameters as last read; what may change of them is younger here than in [`ContentStore::format`].
+    pub fn parameters(&self) -> Arc<RepositoryParameters> {
+        self.known().parameters
+    }
+
+    fn known(&self) -> Known {
+        self.parameters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The parameters, read again when they were last read too long ago.
+    ///
+    /// # Errors
+    /// As [`Format::open`], with [`Error::UpgradeLocked`] among them.
+    pub(crate) async fn fresh_parameters(&self) -> Result<Arc<RepositoryParameters>> {
+        let (known, now) = (self.known(), self.clock.now());
+        let age = now.duration_since(known.read_at);
+        if age >= SignedDuration::ZERO && age < FORMAT_AGE {
+            return Ok(known.parameters);
+        }
+        let parameters = Arc::new(self.format.reread(&*self.store).await?);
+        let known = Known { read_at: now, parameters: parameters.clone() };
+        *self.parameters.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(parameters)
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -137,8 +175,7 @@ impl ContentStore {
     }
 
     async fn read_index(&self) -> Result<Index> {
-        let parameters = self.format.parameters();
-        if !parameters.epoch_parameters.enabled || parameters.version == 1 {
+        if !self.fresh_parameters().await?.has_epochs() {
             let blobs = legacy::active(&*self.store, &self.sealer).await?;
             let set = self.load(blobs.iter().collect(), None).await?;
             return Ok(Index { set: Arc::new(set), epochs: None });

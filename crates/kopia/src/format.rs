@@ -1,8 +1,10 @@
 //! The format of a repository: the blob `kopia.repository`, its parameters, its keys, and storage retention.
 
 mod block;
+mod copies;
 mod parameters;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use crate::error::BlobContext;
 use crate::{Error, Result};
 
 use block::FormatBlock;
+pub use copies::recover;
 pub use parameters::{
     EpochParameters, GoDuration, RepositoryParameters, RequiredFeature, Secret, StorageRetention, UpgradeLock,
 };
@@ -30,12 +33,16 @@ pub(crate) const RETAINED_PREFIXES: [&str; 6] = ["n", "x", FORMAT_BLOB, RETENTIO
 /// What a new repository shall be like. The default is what Velero creates.
 #[derive(Debug, Clone)]
 pub struct CreateOptions {
-    /// Hash, encryption, splitter and sizes; version, keys and epoch parameters are set by us.
+    /// 1, 2 or 3. Version 1 is for very old clients: no change of the password, no epochs, and we cannot maintain it.
+    pub version: u32,
+    /// The name of the hash function.
     pub hash: String,
     /// The name of the cipher.
     pub encryption: String,
     /// The name of the splitter.
     pub splitter: String,
+    /// Space for error correction in percent, 0 for none; ignored in version 1.
+    pub ecc_overhead_percent: u32,
     /// Storage retention, none by default.
     pub retention: StorageRetention,
 }
@@ -43,21 +50,36 @@ pub struct CreateOptions {
 impl Default for CreateOptions {
     fn default() -> Self {
         Self {
+            version: parameters::MAX_VERSION,
             hash: "BLAKE2B-256-128".into(),
             encryption: "AES256-GCM-HMAC-SHA256".into(),
             splitter: "DYNAMIC-4M-BUZHASH".into(),
+            ecc_overhead_percent: 0,
             retention: StorageRetention::default(),
         }
     }
 }
 
 /// An opened format: parameters and keys.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Format {
     unique_id: Vec<u8>,
     parameters: RepositoryParameters,
     retention: StorageRetention,
+    key: Arc<Key>,
     maintenance_key: Arc<Key>,
+    /// The copy of the format blob that begins the packs of version 1; empty in later ones.
+    pack_head: Arc<[u8]>,
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Format")
+            .field("unique_id", &hex::encode(&self.unique_id))
+            .field("parameters", &self.parameters)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Format {
@@ -79,12 +101,12 @@ impl Format {
         let key = derive(&block, password).await?;
         let retention = serde_json::to_vec(&options.retention).map_err(|source| unserializable(&source))?;
         put_retention(store, &block, &key, &retention).await?;
-        let sealed = block.seal(&key, &parameters.to_json()?)?;
-        match store.put(FORMAT_BLOB, sealed.to_json()?, PutOptions::if_absent()).await {
+        let block = block.seal(&key, &parameters.to_json()?)?;
+        match store.put(FORMAT_BLOB, block.to_json()?, PutOptions::if_absent()).await {
             Err(BlobError::AlreadyExists) => return Err(Error::AlreadyExists),
             other => other.blob("write", FORMAT_BLOB)?,
         }
-        Self::assemble(&block, &key, parameters, options.retention.clone())
+        Self::assemble(&block, key, parameters, options.retention.clone())
     }
 
     /// Reads and decrypts the format blob.
@@ -102,7 +124,7 @@ impl Format {
             }
             None => StorageRetention::default(),
         };
-        Self::assemble(&block, &key, parameters, retention)
+        Self::assemble(&block, key, parameters, retention)
     }
 
     /// Replaces the password. A crash at any point leaves a repository that opens with the old or the new one.
@@ -130,19 +152,37 @@ impl Format {
 
     fn assemble(
         block: &FormatBlock,
-        key: &Key,
+        key: Key,
         parameters: RepositoryParameters,
         retention: StorageRetention,
     ) -> Result<Self> {
         // Version 1 has no password change, so its keys come from the password itself.
-        let source: &[u8] = if parameters.version == 1 { &**key } else { parameters.master_key.expose() };
+        let source: &[u8] = if parameters.version == 1 { &*key } else { parameters.master_key.expose() };
         let maintenance_key = kdf::hkdf(source, &block.unique_id, b"maintenance schedule")?;
+        let pack_head = if parameters.version == 1 { copies::frame(&block.to_json()?) } else { None };
         Ok(Self {
             unique_id: block.unique_id.clone(),
             parameters,
             retention,
+            key: Arc::new(key),
             maintenance_key: Arc::new(maintenance_key),
+            pack_head: pack_head.unwrap_or_default().into(),
         })
+    }
+
+    /// The parameters as they are stored now: epoch parameters, sizes and locks change under a long session.
+    ///
+    /// # Errors
+    /// As [`Format::open`]; [`Error::InvalidPassword`] when the password was changed since.
+    pub(crate) async fn reread(&self, store: &dyn BlobStore) -> Result<RepositoryParameters> {
+        let block = read_block(store).await?;
+        if block.unique_id != self.unique_id {
+            return Err(Error::damaged(FORMAT_BLOB, "it is that of another repository"));
+        }
+        let inner = block.open(&self.key)?.ok_or(Error::InvalidPassword)?;
+        let parameters = RepositoryParameters::from_json(&inner)?;
+        parameters.check()?;
+        Ok(parameters)
     }
 
     /// The random identity of the repository.
@@ -170,14 +210,22 @@ impl Format {
     pub(crate) fn maintenance_key(&self) -> &Key {
         &self.maintenance_key
     }
+
+    pub(crate) fn pack_head(&self) -> &[u8] {
+        &self.pack_head
+    }
 }
 
-async fn unlock(store: &dyn BlobStore, password: &str) -> Result<(FormatBlock, Key, Zeroizing<Vec<u8>>)> {
+async fn read_block(store: &dyn BlobStore) -> Result<FormatBlock> {
     let json = match store.get(FORMAT_BLOB, None).await {
         Err(BlobError::NotFound) => return Err(Error::NotARepository),
         other => other.blob("read", FORMAT_BLOB)?,
     };
-    let block = FormatBlock::from_json(&json)?;
+    FormatBlock::from_json(&json)
+}
+
+async fn unlock(store: &dyn BlobStore, password: &str) -> Result<(FormatBlock, Key, Zeroizing<Vec<u8>>)> {
+    let block = read_block(store).await?;
     let key = derive(&block, password).await?;
     match block.open(&key)? {
         Some(inner) => Ok((block, key, inner)),

@@ -9,6 +9,7 @@ mod file;
 pub(crate) mod legacy;
 mod set;
 mod writer;
+mod writer_v1;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::content_id::ContentId;
 pub(crate) use cursor::Merge;
 pub(crate) use file::IndexFile;
 pub use set::IndexSet;
-pub(crate) use writer::{MAX_SHARD_ENTRIES, build};
+pub(crate) use writer::build;
 
 /// Where a content is stored, or was before it was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]

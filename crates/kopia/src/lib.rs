@@ -36,6 +36,7 @@ mod ecc;
 mod error;
 pub mod format;
 pub mod index;
+mod json;
 pub mod maintenance;
 pub mod manifest;
 pub mod object;

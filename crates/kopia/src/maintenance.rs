@@ -114,10 +114,13 @@ pub enum RanMode {
 /// Runs maintenance.
 ///
 /// # Errors
-/// [`Error::NotMaintenanceOwner`], [`Error::ClockSkew`], and those of store and contents. A step that fails ends it; what
+/// [`Error::Unsupported`] for version 1, [`Error::NotMaintenanceOwner`], [`Error::ClockSkew`], and those of store and contents. A step that fails ends it; what
 /// earlier steps did stays and is sound.
 pub async fn run(repository: &Repository, options: &MaintenanceOptions) -> Result<MaintenanceReport> {
     let manifests = repository.manifests().await?;
+    if !repository.contents().parameters().has_epochs() {
+        return Err(Error::Unsupported("maintenance of version 1, which only Kopia itself does".into()));
+    }
     let parameters = Parameters::of(&manifests)?.unwrap_or_default();
     let us = format!("{}@{}", repository.options().username, repository.options().hostname);
     if parameters.owner != us && !options.force {
@@ -244,7 +247,10 @@ impl Job<'_> {
     /// Contents are moved once; then packs must have been deleted before it is done again.
     fn may_rewrite(&self) -> bool {
         let Some(rewritten) = self.schedule.last_success("full-rewrite-contents") else { return true };
-        self.schedule.last_success("full-delete-blobs").is_some_and(|deleted| deleted.end >= rewritten.end)
+        let deletions = ["full-delete-blobs", "quick-delete-blobs"];
+        let last =
+            deletions.iter().filter_map(|task| self.schedule.last_success(task)).map(|run| run.end).max();
+        last.is_some_and(|deleted| deleted >= rewritten.end)
     }
 
     fn may_delete_packs(&self) -> bool {

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::content::ContentStore;
 use crate::content_id::{ContentId, Prefix};
 use crate::crypto::random;
-use crate::{Error, Result, compression};
+use crate::{Error, Result, compression, json};
 
 /// The labels of a manifest. `type` is mandatory.
 pub type Labels = BTreeMap<String, String>;
@@ -142,7 +142,7 @@ impl Stored {
         if !reserved {
             return Err(Error::InvalidArgument("a manifest needs the label \"type\"".into()));
         }
-        let data = serde_json::value::to_raw_value(data).map_err(|source| unwritable(&source))?;
+        let data = json::to_raw(data).map_err(|source| unwritable(&source))?;
         let id = hex::encode(random::<16>()?);
         Ok(Self { id, labels: Some(labels), modified, deleted: false, data: Some(data) })
     }
@@ -179,8 +179,8 @@ impl Stored {
 
 /// The plaintext of a manifest content.
 pub(crate) fn encode(entries: &[Stored]) -> Result<Vec<u8>> {
-    let mut json = serde_json::to_vec(&Entries { entries: entries.iter().collect() })
-        .map_err(|source| unwritable(&source))?;
+    let mut json =
+        json::to_vec(&Entries { entries: entries.iter().collect() }).map_err(|source| unwritable(&source))?;
     json.push(b'\n');
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let failed = |source| Error::InvalidArgument(format!("manifests cannot be compressed: {source}"));

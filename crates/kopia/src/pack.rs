@@ -3,6 +3,7 @@
 //! ```text
 //! 32 random bytes | contents … | random bytes to a multiple of 4096 | sealed index | postamble | its length
 //! ```
+//! In version 1 a copy of the format blob comes first.
 
 use std::sync::Arc;
 
@@ -64,9 +65,11 @@ pub(crate) struct Sealed<'a> {
 }
 
 impl PackBuilder {
-    pub(crate) fn new(kind: PackKind, session: &str, capacity: usize) -> Result<Self> {
+    /// `head` comes before everything else.
+    pub(crate) fn new(kind: PackKind, session: &str, head: &[u8], capacity: usize) -> Result<Self> {
         let id = format!("{}{}-{session}", kind.letter(), hex::encode(random::<16>()?));
         let mut body = Vec::with_capacity(capacity);
+        body.extend_from_slice(head);
         body.extend_from_slice(&random::<PREAMBLE>()?);
         Ok(Self { id: id.into(), body, entries: Vec::new() })
     }
@@ -94,12 +97,16 @@ impl PackBuilder {
     }
 
     /// Name, bytes and entries of the finished pack.
-    pub(crate) fn finish(mut self, sealer: &Sealer) -> Result<(Arc<str>, Bytes, Vec<IndexEntry>)> {
+    pub(crate) fn finish(
+        mut self,
+        sealer: &Sealer,
+        index_version: u8,
+    ) -> Result<(Arc<str>, Bytes, Vec<IndexEntry>)> {
         // A position that is aligned already still gets a whole block of padding.
         let padding = ALIGNMENT - self.body.len() % ALIGNMENT;
         self.body.extend_from_slice(&random::<ALIGNMENT>()?[..padding]);
         self.entries.sort_unstable_by_key(|entry| entry.id);
-        let mut local = index::build(|| Ok(self.entries.iter().cloned().map(Ok)))?;
+        let mut local = index::build(index_version, || Ok(self.entries.iter().cloned().map(Ok)))?;
         local.extend_from_slice(&random::<SUFFIX>()?);
         let digest = sealer.hasher().hash(&local);
         let start = self.body.len();

@@ -1,5 +1,7 @@
 //! The keys of an opened repository at work: hashes that name things, and sealed contents and blobs.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::crypto::{ContentCipher, Digest, EncryptionAlgorithm, HashAlgorithm, Hasher, kdf};
@@ -33,24 +35,31 @@ impl Sealer {
         &self.hasher
     }
 
-    /// Whether contents can be written; with error correction they can only be read.
-    pub(crate) fn can_seal(&self) -> bool {
-        self.ecc.is_none()
-    }
-
     /// Appends the sealed `plain` to `out`.
     pub(crate) fn seal(&self, iv: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        if !self.can_seal() {
-            return Err(Error::Unsupported("writing with error correction".into()));
+        let Some(ecc) = &self.ecc else { return self.cipher.encrypt(iv, plain, out) };
+        let mut sealed = Vec::new();
+        self.cipher.encrypt(iv, plain, &mut sealed)?;
+        ecc.protect(&sealed, out)
+    }
+
+    /// Sealed bytes as they were written: with error correction, damaged shards are mended.
+    pub(crate) fn mended<'a>(&self, what: &str, iv: &[u8], stored: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        if self.ecc.is_none() {
+            return Ok(Cow::Borrowed(stored));
         }
-        self.cipher.encrypt(iv, plain, out)
+        let mut sealed = Vec::with_capacity(stored.len());
+        self.seal(iv, &self.open(what, iv, stored.to_vec())?, &mut sealed)?;
+        Ok(Cow::Owned(sealed))
     }
 
     /// What was sealed under `iv`; `what` names it in errors.
     pub(crate) fn open(&self, what: &str, iv: &[u8], stored: Vec<u8>) -> Result<Vec<u8>> {
-        let stored = match self.ecc {
+        let stored = match &self.ecc {
             None => stored,
-            Some(ecc) => ecc.strip(&stored).ok_or_else(|| Error::damaged(what, "a shard is damaged"))?,
+            Some(ecc) => {
+                ecc.recover(&stored).ok_or_else(|| Error::damaged(what, "too many shards are damaged"))?
+            }
         };
         self.cipher.decrypt(iv, stored).ok_or_else(|| Error::damaged(what, "it does not decrypt"))
     }

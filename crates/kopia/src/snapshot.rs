@@ -1,5 +1,6 @@
 //! Snapshots: a manifest with the root of a tree of directory objects.
 
+mod checkpoint;
 mod directory;
 mod policy;
 
@@ -13,7 +14,8 @@ use crate::content::ContentStore;
 use crate::manifest::{Labels, Manifest, Manifests, TYPE_LABEL};
 use crate::{Error, Result};
 
-pub use directory::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Summary};
+pub use checkpoint::{CHECKPOINT, CHECKPOINT_INTERVAL};
+pub use directory::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Summary, Xattrs};
 pub use policy::Policy;
 
 /// The value of the `type` label.

@@ -1,9 +1,9 @@
 //! Where to cut a stream of bytes into chunks, so that equal data gives equal chunks.
 //!
-//! `DYNAMIC-*-BUZHASH` cuts by a rolling hash of the last 64 bytes, `FIXED-*` by length. Reading needs no splitter, and a
-//! repository whose splitter we cannot run (Rabin–Karp) is written with the default one: that stays valid and only loses
-//! deduplication against old data.
+//! `DYNAMIC-*-BUZHASH` and `DYNAMIC-*-RABINKARP` cut by a rolling hash of the last 64 bytes, `FIXED-*` by length. Reading needs
+//! no splitter: any cuts make a valid object, but only Kopia's own find what Kopia stored.
 
+mod rabin_karp;
 mod table;
 
 use crate::{Error, Result};
@@ -18,6 +18,11 @@ const WINDOW: usize = 64;
 pub enum Splitter {
     /// By the rolling hash, with this average length (a power of two).
     Buzhash {
+        /// Bytes.
+        average: usize,
+    },
+    /// By the older rolling hash, slower than the other, with this average length (a power of two).
+    RabinKarp {
         /// Bytes.
         average: usize,
     },
@@ -47,8 +52,11 @@ impl Splitter {
             ["" | "FIXED"] => Ok(Self::Fixed { size: 4 * MIB }),
             ["DYNAMIC"] => Ok(Self::default()),
             ["FIXED", size] => Ok(Self::Fixed { size: parse_size(size).ok_or_else(unknown)? }),
-            ["DYNAMIC", size, "BUZHASH" | "RABINKARP"] => {
+            ["DYNAMIC", size, "BUZHASH"] => {
                 Ok(Self::Buzhash { average: parse_size(size).ok_or_else(unknown)? })
+            }
+            ["DYNAMIC", size, "RABINKARP"] => {
+                Ok(Self::RabinKarp { average: parse_size(size).ok_or_else(unknown)? })
             }
             _ => Err(unknown()),
         }
@@ -57,7 +65,7 @@ impl Splitter {
     /// The longest chunk.
     pub fn max_chunk(&self) -> usize {
         match self {
-            Self::Buzhash { average } => average * 2,
+            Self::Buzhash { average } | Self::RabinKarp { average } => average * 2,
             Self::Fixed { size } => *size,
         }
     }
@@ -69,6 +77,7 @@ impl Splitter {
         match self {
             Self::Fixed { size } => (data.len() >= *size).then_some(*size),
             Self::Buzhash { average } => buzhash_cut(data, *average),
+            Self::RabinKarp { average } => rabin_karp::cut(data, *average),
         }
     }
 }
@@ -139,6 +148,10 @@ mod tests {
         );
         let small = chunks(Splitter::from_name("DYNAMIC-1M-BUZHASH").unwrap(), &data);
         assert_eq!((small.len(), &small[..4]), (26, &[1_093_890, 2_029_394, 1_563_055, 788_472][..]));
+        assert_eq!(
+            chunks(Splitter::from_name("DYNAMIC-4M-RABINKARP").unwrap(), &data),
+            [8_031_443, 6_562_320, 6_176_986, 3_030_739, 8_388_608, 1_364_336]
+        );
         let other = splitmix64(1, 20_000_000);
         assert_eq!(chunks(four, &other), [4_897_374, 2_923_555, 3_532_741, 5_104_798, 3_541_532]);
         assert_eq!(chunks(four, &vec![0; 5 * MIB]), [2 * MIB, 2 * MIB, MIB]);

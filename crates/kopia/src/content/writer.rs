@@ -87,14 +87,9 @@ impl ContentWriter {
     /// Begins a session. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for repositories that can only be read: version 1, or with error correction.
+    /// None today.
     pub fn new(contents: Arc<ContentStore>, options: WriteOptions) -> Result<Self> {
-        let parameters = contents.format().parameters();
-        if !parameters.epoch_parameters.enabled || parameters.version == 1 || !contents.sealer().can_seal() {
-            return Err(Error::Unsupported(
-                "writing to a repository of version 1 or with error correction".into(),
-            ));
-        }
+        let parameters = contents.parameters();
         let max = parameters.max_pack_size as usize;
         let pack_size = options.pack_size.unwrap_or(max / 3 * 2).min(max);
         Ok(Self {
@@ -179,6 +174,8 @@ impl ContentWriter {
     }
 
     fn seal_and_append(&self, id: ContentId, data: &[u8], compress: bool, previous: u64) -> Result<()> {
+        // Indexes of version 1 cannot say that a content is compressed.
+        let compress = compress && self.contents.format().parameters().index_version > 1;
         let compressed = if compress { compression::compress(data, self.options.zstd_level)? } else { None };
         let compression =
             if compressed.is_some() { CompressionId::ZSTD_FASTEST } else { CompressionId::NONE };
@@ -193,6 +190,8 @@ impl ContentWriter {
     /// # Errors
     /// As [`ContentWriter::write`].
     pub(crate) fn rewrite(&self, entry: &IndexEntry, stored: &[u8], deleted: bool) -> Result<()> {
+        let what = format!("content {}", entry.id);
+        let stored = &*self.contents.sealer().mended(&what, entry.id.iv(), stored)?;
         {
             let _gate = self.gate.blocking_read();
             self.check()?;
@@ -213,6 +212,11 @@ impl ContentWriter {
     /// # Errors
     /// [`Error::ContentNotFound`].
     pub(crate) fn delete(&self, id: &ContentId) -> Result<()> {
+        self.delete_pending(id)?;
+        self.flush_when_due()
+    }
+
+    fn delete_pending(&self, id: &ContentId) -> Result<()> {
         let _gate = self.gate.blocking_read();
         self.check()?;
         if self.lock().pending.remove(id) && self.contents.index().find(id)?.is_none() {
@@ -270,7 +274,8 @@ impl ContentWriter {
             (Some(pack), _) => pack,
             (None, None) => return Ok(Appended::NoPack),
             (None, Some(permit)) => {
-                let builder = PackBuilder::new(kind, &session.id, self.pack_size + PACK_ROOM)?;
+                let head = self.contents.format().pack_head();
+                let builder = PackBuilder::new(kind, &session.id, head, self.pack_size + PACK_ROOM)?;
                 slot.insert(OpenPack { builder, _permit: permit })
             }
         };
@@ -320,7 +325,8 @@ impl ContentWriter {
         let work = async move {
             let OpenPack { builder, _permit } = pack;
             let sealer = contents.sealer().clone();
-            let (id, bytes, _) = blocking(move || builder.finish(&sealer)).await?;
+            let version = contents.format().parameters().index_version;
+            let (id, bytes, _) = blocking(move || builder.finish(&sealer, version)).await?;
             session.write_marker(&contents, marker).await?;
             let options = contents.format().put_options(&id, contents.clock().now());
             contents.store().put(&id, bytes, options).await.blob("write", &id)

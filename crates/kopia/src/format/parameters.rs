@@ -10,9 +10,9 @@ use super::{CreateOptions, FORMAT_BLOB, not_json, unserializable};
 use crate::blob::{Retention, RetentionMode};
 use crate::crypto::{EncryptionAlgorithm, HashAlgorithm, random};
 use crate::splitter::Splitter;
-use crate::{Error, Result};
+use crate::{Error, Result, ecc};
 
-const MAX_VERSION: u32 = 3;
+pub(super) const MAX_VERSION: u32 = 3;
 const MIB: u64 = 1 << 20;
 const KNOWN_FEATURES: [&str; 2] = ["index-v1", "index-v2"];
 
@@ -182,18 +182,20 @@ pub struct IfNotUnderstood {
 
 impl RepositoryParameters {
     pub(super) fn created(options: &CreateOptions) -> Result<Self> {
+        let modern = options.version > 1;
+        let ecc_overhead_percent = if modern { options.ecc_overhead_percent } else { 0 };
         Ok(Self {
             hash: options.hash.clone(),
             encryption: options.encryption.clone(),
-            ecc: String::new(),
-            ecc_overhead_percent: 0,
+            ecc: if ecc_overhead_percent > 0 { ecc::ALGORITHM.into() } else { String::new() },
+            ecc_overhead_percent,
             secret: Secret::random()?,
             master_key: Secret::random()?,
-            version: MAX_VERSION,
+            version: options.version,
             max_pack_size: 20 * MIB,
-            index_version: 2,
-            epoch_parameters: EpochParameters::enabled(),
-            enable_password_change: true,
+            index_version: if modern { 2 } else { 1 },
+            epoch_parameters: if modern { EpochParameters::enabled() } else { EpochParameters::default() },
+            enable_password_change: modern,
             splitter: options.splitter.clone(),
             upgrade_lock: None,
             required_features: Vec::new(),
@@ -217,6 +219,11 @@ impl RepositoryParameters {
         serde_json::to_vec(&Inner { format: self })
             .map(Zeroizing::new)
             .map_err(|source| unserializable(&source))
+    }
+
+    /// Whether index blobs are grouped into epochs.
+    pub(crate) fn has_epochs(&self) -> bool {
+        self.epoch_parameters.enabled && self.version > 1
     }
 
     /// Refuses what we do not understand.
@@ -245,6 +252,9 @@ impl RepositoryParameters {
                 feature = required.feature,
                 "the repository uses a feature that is not understood"
             );
+        }
+        if self.ecc_overhead_percent > 0 && (self.ecc != ecc::ALGORITHM || self.ecc_overhead_percent > 100) {
+            return unsupported(format!("error correction {:?}", self.ecc));
         }
         HashAlgorithm::from_name(&self.hash)?;
         EncryptionAlgorithm::from_name(&self.encryption)?;

@@ -9,6 +9,8 @@ use crate::error::BlobContext;
 use crate::seal::Sealer;
 use crate::{Error, Result};
 
+/// Index blobs of version 1.
+pub(crate) const PREFIX: &str = "n";
 /// Put in the place of the index when a repository leaves version 1.
 const POISON: &str =
     "n00000000000000000000000000000000-repository_unreadable_by_this_kopia_version_upgrade_required";
@@ -31,12 +33,13 @@ struct Logged {
 pub(crate) async fn active(store: &dyn BlobStore, sealer: &Sealer) -> Result<Vec<BlobMetadata>> {
     // Logs first: outputs that a log names are then in the listing.
     let logs = store.list_sorted("m").await.blob("list", "m")?;
-    let mut blobs = store.list_sorted("n").await.blob("list", "n")?;
+    let mut blobs = store.list_sorted(PREFIX).await.blob("list", PREFIX)?;
     blobs.retain(|blob| blob.id != POISON);
     let present: HashSet<&str> = blobs.iter().map(|blob| blob.id.as_str()).collect();
     let mut replaced = HashSet::new();
     for log in logs {
-        let stored = store.get(&log.id, None).await.blob("read", &log.id)?;
+        // Another client may have cleaned it up since, after the blobs that it replaces.
+        let Some(stored) = store.get_if_exists(&log.id).await.blob("read", &log.id)? else { continue };
         let payload = sealer.open_blob(&log.id, stored)?;
         let log: CompactionLog = serde_json::from_slice(&payload).map_err(|source| {
             Error::damaged(format!("blob {}", log.id), format!("invalid JSON: {source}"))

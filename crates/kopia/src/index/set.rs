@@ -59,8 +59,20 @@ impl IndexSet {
 
     /// All contents in order, deleted ones too, each once.
     pub fn scan(&self) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
+        self.scan_key(&[])
+    }
+
+    /// As [`IndexSet::scan`], from a content on.
+    pub(crate) fn scan_from(
+        &self,
+        first: &ContentId,
+    ) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
+        self.scan_key(first.key())
+    }
+
+    fn scan_key(&self, key: &[u8]) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
         let watermark = self.watermark;
-        let merge = Merge::new(self.files.iter().map(|(_, file)| file), &[])?;
+        let merge = Merge::new(self.files.iter().map(|(_, file)| file), key)?;
         Ok(merge.filter(move |entry| !entry.as_ref().is_ok_and(|entry| entry.is_dropped(watermark))))
     }
 
@@ -69,10 +81,9 @@ impl IndexSet {
         &self,
         prefix: Prefix,
     ) -> Result<impl Iterator<Item = Result<IndexEntry>> + Send + use<>> {
-        let watermark = self.watermark;
-        let merge = Merge::new(self.files.iter().map(|(_, file)| file), &[prefix.letter()])?;
-        Ok(merge
-            .take_while(move |entry| entry.as_ref().map_or(true, |entry| entry.id.prefix() == Some(prefix)))
-            .filter(move |entry| !entry.as_ref().is_ok_and(|entry| entry.is_dropped(watermark))))
+        let of_prefix = move |entry: &Result<IndexEntry>| {
+            entry.as_ref().map_or(true, |entry| entry.id.prefix() == Some(prefix))
+        };
+        Ok(self.scan_key(&[prefix.letter()])?.take_while(of_prefix))
     }
 }

@@ -41,7 +41,7 @@ fn samples() -> Vec<IndexEntry> {
 }
 
 fn written(entries: &[IndexEntry]) -> Vec<u8> {
-    build(|| Ok(entries.iter().cloned().map(Ok))).unwrap()
+    build(2, || Ok(entries.iter().cloned().map(Ok))).unwrap()
 }
 
 fn all(set: &IndexSet) -> Vec<IndexEntry> {
@@ -71,7 +71,7 @@ fn the_published_index_is_read_and_written_to_the_byte() {
 }
 
 #[test]
-fn the_published_version_1_index_is_read() {
+fn the_published_version_1_index_is_read_and_written_to_the_byte() {
     let file = Arc::new(IndexFile::new("v1", hex::decode(V1).unwrap(), false).unwrap());
     let expected: Vec<_> = samples()
         .into_iter()
@@ -83,6 +83,8 @@ fn the_published_version_1_index_is_read() {
         })
         .collect();
     assert_eq!(all(&IndexSet::new(vec![("v1".into(), file)], None)), expected);
+    assert_eq!(hex::encode(build(1, || Ok(expected.iter().cloned().map(Ok))).unwrap()), V1);
+    assert!(build(1, || Ok(samples().into_iter().map(Ok))).is_err(), "compression cannot be told");
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn the_entry_width_grows_with_the_entries() {
         assert_eq!(u16::from_be_bytes([data[2], data[3]]), width);
         assert_eq!(&all(&set(&[entries], false, None)), entries);
     }
-    assert!(build(|| Ok(with(|entry| entry.offset = 1 << 30).into_iter().map(Ok))).is_err());
+    assert!(build(2, || Ok(with(|entry| entry.offset = 1 << 30).into_iter().map(Ok))).is_err());
 }
 
 #[test]

@@ -1,14 +1,11 @@
-//! Builds indexes of version 2.
+//! Builds indexes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::IndexEntry;
+use super::{IndexEntry, writer_v1};
 use crate::compression::CompressionId;
 use crate::{Error, Result};
-
-/// More entries than this are written as several index blobs.
-pub(crate) const MAX_SHARD_ENTRIES: usize = 16_000_000;
 
 const HEADER: usize = 17;
 const DELETED: u32 = 1 << 31;
@@ -29,10 +26,18 @@ struct Tables {
 }
 
 /// The index of the entries that `entries` yields, in order of their contents. It is called twice and must yield the same.
+/// `version` is the repository's `indexVersion`.
 ///
 /// # Errors
 /// Those of the entries; [`Error::Unsupported`] beyond the limits of the format.
-pub(crate) fn build<I>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
+pub(crate) fn build<I>(version: u8, entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
+where
+    I: Iterator<Item = Result<IndexEntry>>,
+{
+    if version < 2 { writer_v1::build(entries) } else { build_v2(entries) }
+}
+
+fn build_v2<I>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
 where
     I: Iterator<Item = Result<IndexEntry>>,
 {

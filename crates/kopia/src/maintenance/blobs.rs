@@ -18,13 +18,14 @@ use crate::{Error, Result};
 const PARALLEL: usize = 8;
 const LOG_PREFIX: &str = "_";
 
-/// Deletes packs that no index names, once nobody can be about to name them. Answers their number and bytes.
+/// Deletes packs that no index names, and markers of sessions that expired, once nobody can be about to use them. Answers
+/// their number and bytes.
 pub(super) async fn delete_orphans(job: &Job<'_>) -> Result<(u64, u64)> {
     // Packs are listed before the index is read: a pack that is finished meanwhile is not a candidate.
     let mut packs = Vec::new();
-    for kind in PackKind::ALL {
-        let listed: Vec<_> =
-            job.repository.store().list(kind.letter()).try_collect().await.blob("list", kind.letter())?;
+    // Markers of sessions that ended long ago go the same way.
+    for prefix in PackKind::ALL.map(PackKind::letter).into_iter().chain([session::PREFIX]) {
+        let listed: Vec<_> = job.repository.store().list(prefix).try_collect().await.blob("list", prefix)?;
         packs.extend(listed);
     }
     let sessions = live_sessions(job).await?;
@@ -94,16 +95,16 @@ pub(super) async fn extend_locks(job: &Job<'_>) -> Result<u64> {
 
 /// Deletes text logs beyond the limits, oldest first. Answers their number.
 pub(super) async fn delete_logs(job: &Job<'_>) -> Result<u64> {
-    let limits = &job.parameters.log_retention;
+    let limits = job.parameters.log_retention.effective();
     let mut logs = job.repository.store().list_sorted(LOG_PREFIX).await.blob("list", LOG_PREFIX)?;
     logs.sort_by_key(|log| std::cmp::Reverse(log.modified));
     let (mut count, mut size) = (0, 0);
     let within = |log: &BlobMetadata| {
         count += 1;
         size += log.length;
-        count <= limits.max_count
-            && size <= limits.max_total_size
-            && job.age(log.modified) <= limits.max_age.get()
+        (limits.max_count == 0 || count <= limits.max_count)
+            && (limits.max_total_size == 0 || size <= limits.max_total_size)
+            && (limits.max_age.0 == 0 || job.age(log.modified) <= limits.max_age.get())
     };
     let kept = logs.iter().take_while({
         let mut within = within;

@@ -11,8 +11,11 @@ use crate::content::blocking;
 use crate::crypto::random;
 use crate::error::BlobContext;
 use crate::index::epoch::{EpochState, MARKER, RANGE, SINGLE, WATERMARK};
-use crate::index::{self, IndexSet, MAX_SHARD_ENTRIES};
+use crate::index::{self, IndexSet};
 use crate::{ContentId, Error, Result};
+
+/// Entries of one index blob; more are written as several blobs, so that none takes much memory.
+const SHARD_ENTRIES: usize = 1_000_000;
 
 /// What became of epochs and their index blobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +55,7 @@ pub(super) async fn compact_singles(job: &Job<'_>) -> Result<u64> {
 /// Puts settled epochs together in one index when there are enough of them.
 pub(super) async fn checkpoint_range(job: &Job<'_>) -> Result<Option<(u64, u64)>> {
     let state = epochs(job).await?;
-    let frequency = job.repository.format().parameters().epoch_parameters.full_checkpoint_frequency;
+    let frequency = job.contents().fresh_parameters().await?.epoch_parameters.full_checkpoint_frequency;
     let first = state.after_ranges();
     let Some(last) =
         state.write_epoch.checked_sub(2).filter(|last| *last >= first && last - first >= frequency)
@@ -65,19 +68,21 @@ pub(super) async fn checkpoint_range(job: &Job<'_>) -> Result<Option<(u64, u64)>
 }
 
 /// Writes the merged index of `blobs` as a set of its own.
+///
+/// Kopia deals entries out to shards by a hash. Readers take all shards of a set, so ours are ranges, each built in one go.
 async fn compact(job: &Job<'_>, blobs: &[BlobMetadata], prefix: String) -> Result<()> {
     let merged = Arc::new(job.contents().index_of(blobs.iter().collect()).await?);
     let set = format!("s{}", hex::encode(random::<8>()?));
     let counted = merged.clone();
-    let entries =
-        blocking(move || counted.scan()?.try_fold(0usize, |count, entry| entry.map(|_| count + 1))).await?;
-    let shards = entries.div_ceil(MAX_SHARD_ENTRIES);
-    for shard in 0..shards {
+    let starts = blocking(move || shard_starts(&counted)).await?;
+    let suffix = format!("{set}-c{}", starts.len());
+    let version = job.repository.format().parameters().index_version;
+    for start in starts {
         let (merged, sealer) = (merged.clone(), job.contents().sealer().clone());
-        let (prefix, suffix) = (prefix.clone(), format!("{set}-c{shards}"));
+        let (prefix, suffix) = (prefix.clone(), suffix.clone());
         let (name, bytes) = blocking(move || {
-            let payload = index::build(|| shard_of(&merged, shard, shards))?;
-            sealer.seal_blob(&prefix, &suffix, &payload)
+            let shard = || Ok(merged.scan_from(&start)?.take(SHARD_ENTRIES));
+            sealer.seal_blob(&prefix, &suffix, &index::build(version, shard)?)
         })
         .await?;
         put(job, &name, bytes).await?;
@@ -85,24 +90,15 @@ async fn compact(job: &Job<'_>, blobs: &[BlobMetadata], prefix: String) -> Resul
     Ok(())
 }
 
-/// The entries of one of several index blobs.
-fn shard_of(
-    merged: &IndexSet,
-    shard: usize,
-    shards: usize,
-) -> Result<impl Iterator<Item = Result<index::IndexEntry>> + use<>> {
-    let mine = move |id: &ContentId| shards == 1 || fnv1a(&id.to_string()) as usize % shards == shard;
-    Ok(merged.scan()?.filter(move |entry| entry.as_ref().map_or(true, |entry| mine(&entry.id))))
-}
-
-fn fnv1a(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+/// The first content of each shard.
+fn shard_starts(merged: &IndexSet) -> Result<Vec<ContentId>> {
+    merged.scan()?.step_by(SHARD_ENTRIES).map(|entry| entry.map(|entry| entry.id)).collect()
 }
 
 /// Begins a new epoch when the present one is old and full enough.
 pub(super) async fn advance(job: &Job<'_>) -> Result<Option<u64>> {
     let state = epochs(job).await?;
-    let parameters = &job.repository.format().parameters().epoch_parameters;
+    let parameters = &job.contents().fresh_parameters().await?.epoch_parameters;
     let Some(blobs) = state.uncompacted.get(&state.write_epoch) else { return Ok(None) };
     let times = || blobs.iter().map(|blob| blob.modified);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(None) };
@@ -163,7 +159,7 @@ fn reference_time(job: &Job<'_>, state: &EpochState) -> Option<Timestamp> {
     let recent = state.write_epoch.saturating_sub(1)..=state.write_epoch + 1;
     let newest =
         state.uncompacted.range(recent).flat_map(|(_, blobs)| blobs).map(|blob| blob.modified).max()?;
-    let margin = job.repository.format().parameters().epoch_parameters.cleanup_safety_margin.get();
+    let margin = job.contents().parameters().epoch_parameters.cleanup_safety_margin.get();
     newest.checked_sub(margin).ok()
 }
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Job, gc, safety};
-use crate::Result;
 use crate::content::{ContentStore, ContentWriter, RangeRead, blocking, coalesce};
 use crate::error::BlobContext;
 use crate::index::{IndexEntry, IndexSet};
+use crate::pack::PackKind;
+use crate::{Error, Result};
 
 /// A pack with less than this part of the maximum is short.
 const SHORT_PERCENT: u64 = 60;
-/// Contents moved in one run; the others wait for the next.
-const MAX_CONTENTS: usize = 1_000_000;
+/// Contents that are held in memory to be moved, unless a single pack has more.
+const GROUP_CONTENTS: usize = 300_000;
 const PARALLEL_READS: usize = 2;
 
 /// What was moved.
@@ -31,56 +32,84 @@ pub struct RewriteReport {
 }
 
 pub(super) async fn run(job: &Job<'_>) -> Result<RewriteReport> {
-    let max = job.repository.format().parameters().max_pack_size;
+    let max = job.contents().parameters().max_pack_size;
     let index = job.contents().index();
-    let start = job.start;
-    let (short, entries) = blocking(move || {
-        let short = short_packs(&index, max / 100 * SHORT_PERCENT)?;
-        let old = |entry: &IndexEntry| start.duration_since(gc::written(entry)) >= safety::REWRITE_MIN_AGE;
-        let entries = index
-            .scan()?
-            .filter(|entry| entry.as_ref().map_or(true, |entry| short.contains(&entry.pack) && old(entry)))
-            .take(MAX_CONTENTS)
-            .collect::<Result<Vec<_>>>()?;
-        Ok((short.len() as u64, entries))
-    })
-    .await?;
+    let scanned = index.clone();
+    let groups = blocking(move || short_packs(&scanned, max / 100 * SHORT_PERCENT)).await?;
+    let mut report = RewriteReport::default();
     let writer = job.writer()?;
-    let moved = stream::iter(coalesce(entries))
-        .map(|read| move_contents(job.contents(), writer.contents(), read))
-        .buffer_unordered(PARALLEL_READS)
-        .try_fold(RewriteReport::default(), async |sum, part| {
-            Ok(RewriteReport {
-                short_packs: 0,
-                contents: sum.contents + part.contents,
-                bytes: sum.bytes + part.bytes,
-                damaged: sum.damaged + part.damaged,
-            })
-        })
-        .await?;
-    writer.flush().await?;
-    Ok(RewriteReport { short_packs: short, ..moved })
-}
-
-/// The short packs of each kind, where there are at least two of it.
-fn short_packs(index: &Arc<IndexSet>, limit: u64) -> Result<HashSet<Arc<str>>> {
-    let mut sizes: HashMap<Arc<str>, u64> = HashMap::new();
-    for entry in index.scan()? {
-        let entry = entry?;
-        *sizes.entry(entry.pack).or_default() += u64::from(entry.packed_length);
-    }
-    let mut short = HashSet::new();
-    for letter in ["p", "q"] {
-        let of_kind: Vec<_> = sizes
-            .iter()
-            .filter(|(pack, size)| pack.starts_with(letter) && **size < limit)
-            .map(|(pack, _)| pack)
-            .collect();
-        if of_kind.len() > 1 {
-            short.extend(of_kind.into_iter().cloned());
+    for group in groups {
+        if job.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        report.short_packs += group.len() as u64;
+        let entries = old_contents(job, index.clone(), group).await?;
+        let mut moving = stream::iter(coalesce(entries))
+            .map(|read| move_contents(job.contents(), writer.contents(), read))
+            .buffer_unordered(PARALLEL_READS)
+            .boxed();
+        while let Some(part) = moving.try_next().await? {
+            report.contents += part.contents;
+            report.bytes += part.bytes;
+            report.damaged += part.damaged;
         }
     }
-    Ok(short)
+    writer.flush().await?;
+    Ok(report)
+}
+
+/// The contents of some packs that are old enough to be moved.
+async fn old_contents(
+    job: &Job<'_>,
+    index: Arc<IndexSet>,
+    packs: HashSet<Arc<str>>,
+) -> Result<Vec<IndexEntry>> {
+    let start = job.start;
+    blocking(move || {
+        let old = |entry: &IndexEntry| start.duration_since(gc::written(entry)) >= safety::REWRITE_MIN_AGE;
+        let wanted = |entry: &Result<IndexEntry>| {
+            entry.as_ref().map_or(true, |entry| packs.contains(&entry.pack) && old(entry))
+        };
+        index.scan()?.filter(wanted).collect()
+    })
+    .await
+}
+
+/// Bytes and contents of a pack.
+#[derive(Default)]
+struct Fill {
+    bytes: u64,
+    contents: usize,
+}
+
+/// The short packs of each kind, where there are at least two of it, in groups of not too many contents.
+fn short_packs(index: &IndexSet, limit: u64) -> Result<Vec<HashSet<Arc<str>>>> {
+    let mut packs: HashMap<Arc<str>, Fill> = HashMap::new();
+    for entry in index.scan()? {
+        let entry = entry?;
+        let fill = packs.entry(entry.pack).or_default();
+        fill.bytes += u64::from(entry.packed_length);
+        fill.contents += 1;
+    }
+    packs.retain(|_, fill| fill.bytes < limit);
+    let mut groups = Vec::new();
+    for kind in PackKind::ALL {
+        let of_kind = || packs.iter().filter(|(pack, _)| pack.starts_with(kind.letter()));
+        if of_kind().count() < 2 {
+            continue;
+        }
+        let (mut group, mut contents) = (HashSet::new(), 0);
+        for (pack, fill) in of_kind() {
+            if contents > 0 && contents + fill.contents > GROUP_CONTENTS {
+                groups.push(std::mem::take(&mut group));
+                contents = 0;
+            }
+            group.insert(pack.clone());
+            contents += fill.contents;
+        }
+        groups.push(group);
+    }
+    Ok(groups)
 }
 
 /// Moves the sealed bytes as they are, after a look that they are what they should be.

@@ -55,7 +55,7 @@ pub struct Cycle {
     pub interval: GoDuration,
 }
 
-/// How many text logs stay.
+/// How many text logs stay. A limit of 0 is none; all of them 0 means the default limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogRetention {
@@ -65,6 +65,14 @@ pub struct LogRetention {
     pub max_count: u64,
     /// Age.
     pub max_age: GoDuration,
+}
+
+impl LogRetention {
+    /// The limits that count.
+    pub(super) fn effective(&self) -> Self {
+        let none = self.max_total_size == 0 && self.max_count == 0 && self.max_age.0 == 0;
+        if none { Self::default() } else { self.clone() }
+    }
 }
 
 impl Default for LogRetention {

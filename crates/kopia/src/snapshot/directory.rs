@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::content::ContentStore;
 use crate::object::{ObjectId, ObjectReader};
-use crate::{Error, Result};
+use crate::{Error, Result, json};
 
 const STREAM: &str = "kopia:directory";
 /// A directory object with more JSON than this is refused.
@@ -105,8 +105,11 @@ pub struct DirectoryEntry {
     pub raw_name: Option<String>,
     /// Extended attributes, their values in hexadecimal. Other readers ignore them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub xattrs: Option<Box<BTreeMap<String, String>>>,
+    pub xattrs: Xattrs,
 }
+
+/// Extended attributes: names, and values in hexadecimal.
+pub type Xattrs = Option<Box<BTreeMap<String, String>>>;
 
 impl DirectoryEntry {
     /// An entry without content.
@@ -284,7 +287,7 @@ impl Directory {
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let invalid = |source| Error::InvalidArgument(format!("a directory cannot be written: {source}"));
         let mut json = Vec::with_capacity(256 + self.entries.len() * 192);
-        serde_json::to_writer(&mut json, self).map_err(invalid)?;
+        json::to_writer(&mut json, self).map_err(invalid)?;
         json.push(b'\n');
         Ok(json)
     }

@@ -120,8 +120,6 @@ async fn repositories_of_every_format_equal_their_listings() {
             assert_eq!(found, contents);
         }
         manifests_equal_the_listing(&repository, &listing).await;
-        // Version 1 and error correction are read only.
-        assert_eq!(repository.writer(crate::WriteOptions::default()).is_ok(), !["v1", "ecc"].contains(&name));
         for snapshot in snapshot::list(&repository.manifests().await.unwrap(), None).unwrap() {
             walk(&repository, snapshot.root().unwrap(), "", &mut Vec::new()).await;
         }
@@ -138,12 +136,7 @@ async fn directories_are_written_as_kopia_writes_them() {
         let directory = Directory::read(repository.contents(), object).await.unwrap();
         let entries = directory.entries.clone();
         let written = Directory::new(entries, directory.summary.unwrap()).to_json().unwrap();
-        let plain = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap().to_string();
-        assert_eq!(plain(&written), plain(&stored));
-        // Go writes `<`, `>` and `&` as escapes; apart from that the bytes are the same.
-        let text = String::from_utf8(stored.to_vec()).unwrap();
-        let unescaped = text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&");
-        assert_eq!(String::from_utf8(written).unwrap(), unescaped);
+        assert_eq!(String::from_utf8(written), String::from_utf8(stored.to_vec()));
     }
 }
 

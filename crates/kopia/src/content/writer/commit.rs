@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
-use bytes::Bytes;
 use jiff::SignedDuration;
 
 use super::{ContentWriter, Session};
 use crate::content::blocking;
 use crate::error::BlobContext;
+use crate::format::EpochParameters;
 use crate::index::epoch::{EpochState, UNCOMPACTED};
-use crate::index::{self, IndexEntry};
+use crate::index::{self, IndexEntry, legacy};
 use crate::{Error, Result};
 
 impl ContentWriter {
@@ -45,9 +45,10 @@ impl ContentWriter {
         let session = { self.session(&mut self.lock())? };
         let mut entries: Vec<IndexEntry> = self.lock().pending.drain().map(|pending| pending.0).collect();
         if !entries.is_empty() {
+            let version = self.contents.format().parameters().index_version;
             let payload = blocking(move || {
                 entries.sort_unstable_by_key(|entry| entry.id);
-                index::build(|| Ok(entries.iter().cloned().map(Ok)))
+                index::build(version, || Ok(entries.iter().cloned().map(Ok)))
             })
             .await?;
             self.commit_index(&session, payload).await?;
@@ -67,18 +68,19 @@ impl ContentWriter {
         result
     }
 
-    /// Writes an index into the write epoch, and makes sure that it was not settled meanwhile.
+    /// Writes an index, in a repository with epochs into the write epoch, which must not be settled meanwhile.
     async fn commit_index(&self, session: &Session, payload: Vec<u8>) -> Result<()> {
         let _guard = self.contents.refreshing.lock().await;
-        let epoch = self.fresh_epochs().await?.write_epoch;
+        // Whoever upgrades the repository meanwhile must not find anything new.
+        let parameters = self.contents.fresh_parameters().await?;
+        if !parameters.has_epochs() {
+            let (name, payload) =
+                self.put_index(legacy::PREFIX.to_owned(), session.id.clone(), payload).await?;
+            return self.contents.add_index(name, payload);
+        }
+        let epoch = self.fresh_epochs(&parameters.epoch_parameters).await?.write_epoch;
         let suffix = format!("{}-c1", session.id);
-        let sealer = self.contents.sealer().clone();
-        let (name, bytes, payload) = blocking(move || {
-            let (name, bytes) = sealer.seal_blob(&format!("{UNCOMPACTED}{epoch}_"), &suffix, &payload)?;
-            Ok((name, bytes, payload))
-        })
-        .await?;
-        self.put(&name, bytes).await?;
+        let (name, payload) = self.put_index(format!("{UNCOMPACTED}{epoch}_"), suffix, payload).await?;
         let now = EpochState::list(&**self.contents.store(), self.contents.clock().now()).await?;
         if now.write_epoch >= epoch + 2 {
             self.contents.store().delete(&name).await.blob("delete", &name)?;
@@ -88,8 +90,8 @@ impl ContentWriter {
     }
 
     /// The epochs, from a listing that stays good for most of the refresh time.
-    async fn fresh_epochs(&self) -> Result<Arc<EpochState>> {
-        let refresh = self.contents.format().parameters().epoch_parameters.epoch_refresh_frequency.get();
+    async fn fresh_epochs(&self, parameters: &EpochParameters) -> Result<Arc<EpochState>> {
+        let refresh = parameters.epoch_refresh_frequency.get();
         let age = |epochs: &EpochState| self.contents.clock().now().duration_since(epochs.listed_at);
         let young = |epochs: &Arc<EpochState>| {
             let age = age(epochs);
@@ -101,8 +103,16 @@ impl ContentWriter {
         self.contents.refresh_locked().await?.ok_or(Error::Worker)
     }
 
-    async fn put(&self, name: &str, bytes: Bytes) -> Result<()> {
-        let options = self.contents.format().put_options(name, self.contents.clock().now());
-        self.contents.store().put(name, bytes, options).await.blob("write", name)
+    /// Writes an index blob; answers its name, and the payload.
+    async fn put_index(&self, prefix: String, suffix: String, payload: Vec<u8>) -> Result<(String, Vec<u8>)> {
+        let sealer = self.contents.sealer().clone();
+        let (name, bytes, payload) = blocking(move || {
+            let (name, bytes) = sealer.seal_blob(&prefix, &suffix, &payload)?;
+            Ok((name, bytes, payload))
+        })
+        .await?;
+        let options = self.contents.format().put_options(&name, self.contents.clock().now());
+        self.contents.store().put(&name, bytes, options).await.blob("write", &name)?;
+        Ok((name, payload))
     }
 }
