@@ -8,6 +8,7 @@ mod interruptions;
 mod main_job;
 mod object_store;
 mod refusals;
+mod scenarios;
 mod server_refusals;
 mod serverless;
 mod velero_backups;

@@ -1,4 +1,4 @@
-//! A backup that Velero 1.18.2 wrote, restored by us, beside what Velero itself made of it.
+//! Backups that Velero 1.18.2 wrote, restored by us, beside what Velero itself made of them.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,17 @@ fn managed_fields(change: &Change, _: &Value, _: &Value) -> bool {
 
 #[test]
 fn a_backup_of_velero_is_restored_as_velero_restores_it() -> Result<()> {
-    let cluster = Cluster::start("velero-backups")?;
+    restores_as_velero("fx-res")
+}
+
+/// The same namespaces at the same time, without the options of the first.
+#[test]
+fn a_backup_of_velero_with_its_automatic_rules_is_restored_as_velero_restores_it() -> Result<()> {
+    restores_as_velero("fx-auto")
+}
+
+fn restores_as_velero(backup: &str) -> Result<()> {
+    let cluster = Cluster::start(backup)?;
     occupy_the_node_port(&cluster)?;
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/velero-1.18");
     let bucket = cluster.dir().join("bucket");
@@ -43,18 +53,8 @@ fn a_backup_of_velero_is_restored_as_velero_restores_it() -> Result<()> {
     let bowline = Bowline::new(&cluster, "velero")?;
     let from = bucket.display().to_string();
     let mappings = "shop:shop-copy,tools:tools-copy";
-    let arguments = [
-        "restore",
-        "create",
-        "rs-res",
-        "--from",
-        &from,
-        "--from-backup",
-        "fx-res",
-        "--namespace-mappings",
-        mappings,
-    ];
-    let output = bowline.run(&arguments)?;
+    let restore = ["restore", "create", "rs-res", "--from", &from, "--from-backup", backup];
+    let output = bowline.run(&[&restore[..], &["--namespace-mappings", mappings]].concat())?;
 
     let expected = comparable(&std::fs::read_to_string(recorded.join("after.json"))?)?;
     let restored = Snapshot::take(&cluster, &["shop-copy", "tools-copy"], "none=none")?;
