@@ -22,13 +22,28 @@ pid_of() {
     [ "$(start_of "$pid")" = "$start" ] && echo "$pid"
 }
 
-# start DIR NAME COMMAND...: unless it runs, with its output in DIR/NAME.log. It gets a session of its own, so that Ctrl-C reaches
-# the one who uses the cluster and not the cluster, and none of the caller's locks.
+# entering_network DIR, entering_node DIR: print the words of a command that runs another one in the network of DIR's node, or in all
+# namespaces of it. Nothing for a cluster without a node.
+entering_network() {
+    local pid
+    if pid=$(pid_of "$1" node); then printf '%s\n' nsenter "--net=/proc/$pid/ns/net"; fi
+}
+entering_node() {
+    local pid
+    if pid=$(pid_of "$1" node); then
+        entering_network "$1"
+        printf '%s\n' "--mount=/proc/$pid/ns/mnt" "--pid=/proc/$pid/ns/pid_for_children"
+    fi
+}
+
+# start DIR NAME COMMAND...: unless it runs, with its output in DIR/NAME.log, and in the network of the node if there is one. It gets a
+# session of its own, so that Ctrl-C reaches the one who uses the cluster and not the cluster, and none of the caller's locks.
 start() {
-    local dir=$1 name=$2
+    local dir=$1 name=$2 enter
     shift 2
     pid_of "$dir" "$name" >/dev/null && return
-    setsid "$@" </dev/null >>"$dir/$name.log" 2>&1 9>&- &
+    mapfile -t enter < <(entering_network "$dir")
+    setsid "${enter[@]}" "$@" </dev/null >>"$dir/$name.log" 2>&1 9>&- &
     echo "$! $(start_of $!)" >"$dir/run/$name"
 }
 
