@@ -21,6 +21,6 @@ mod store;
 mod written;
 
 pub use decide::{Candidate, Skip, decide};
-pub use request::{BackupError, BackupOutcome, BackupRequest, HookCounts};
+pub use request::{BackupError, BackupOutcome, BackupRequest, HookCounts, Purpose};
 pub use results::spell;
 pub use run::run;

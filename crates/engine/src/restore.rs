@@ -11,6 +11,7 @@ mod compare;
 mod crd;
 mod crew;
 mod existing;
+mod explain;
 mod fields;
 mod filter;
 mod hook;
@@ -33,7 +34,7 @@ mod volume;
 mod wave;
 
 pub use order::DEFAULT_PRIORITIES;
-pub use plan::{LeftOut, Plan, PlannedItem, Step};
+pub use plan::{LeftOut, Plan, PlannedItem, Step, StepCounts};
 pub use request::{RestoreError, RestoreOutcome, RestoreRequest};
 pub use rules::NON_RESTORABLE;
 pub use run::{dry_run, run};

@@ -3,8 +3,10 @@
 
 mod backup;
 mod config_map;
+mod diff;
 mod prepare;
 mod restore;
+mod source;
 
 use bowline_engine::finding::{Finding, Findings, Level, Place};
 use bowline_engine::port::Ports;
@@ -18,8 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::EngineSettings;
 
 pub use backup::{FinishedBackup, run_backup};
+pub use config_map::ConfigMapError;
+pub use diff::{Against, DiffFailure, DiffReport, diff_backup};
 pub use prepare::{prepare_backup, prepare_restore, validate_backup, validate_restore};
-pub use restore::run_restore;
+pub use restore::{RestoreFailure, plan_restore, run_restore};
+pub use source::{Source, SourceError};
 
 /// What a run works with.
 pub struct Operation<'a> {
@@ -39,6 +44,31 @@ pub struct Operation<'a> {
     pub progress: &'a Progress,
     /// Ends the run; nothing of a backup is left then.
     pub cancel: &'a CancellationToken,
+}
+
+/// What a plan or a comparison works with: it reads the cluster and writes only temporary files.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The cluster.
+    pub ports: &'a Ports,
+    /// How to run.
+    pub settings: &'a EngineSettings,
+    /// The server's namespace, where ConfigMaps are; `None` without a server.
+    pub namespace: Option<&'a str>,
+    /// Where temporary files go.
+    pub scratch: &'a std::path::Path,
+    /// Counters to look at meanwhile.
+    pub progress: &'a Progress,
+    /// Ends it early.
+    pub cancel: &'a CancellationToken,
+}
+
+impl<'a> Operation<'a> {
+    /// The part that needs neither a store nor a log.
+    pub fn tools(&self) -> Tools<'a> {
+        let Self { ports, settings, namespace, scratch, progress, cancel, .. } = *self;
+        Tools { ports, settings, namespace, scratch, progress, cancel }
+    }
 }
 
 /// The run was stopped from outside, and may be done again.

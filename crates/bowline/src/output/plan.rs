@@ -140,6 +140,7 @@ mod tests {
             kind: GroupVersionKind::new("", "v1", kind),
             key: ObjectKey::namespaced("shop", name),
             step,
+            changes: Vec::new(),
         };
         Plan {
             items: vec![

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::BackupError;
 use super::each::each;
 use super::page::PagedList;
 use super::run::Run;
 use super::store::Mode;
+use super::{BackupError, Purpose};
 use crate::action::chain::ResolvedAction;
 use crate::budget::Share;
 use crate::catalog::{GroupResource, Kind};
@@ -197,7 +197,8 @@ impl Run<'_> {
                 self.ledger.namespace_used(namespace);
             }
         }
-        if plan.role == Role::Pod && plan.preferred && self.hooks.rules.has_any(object.head()) {
+        let keeps = self.request.purpose == Purpose::Keep;
+        if keeps && plan.role == Role::Pod && plan.preferred && self.hooks.rules.has_any(object.head()) {
             self.hold(plan, &object);
             return Ok(());
         }

@@ -23,12 +23,24 @@ pub struct BackupRequest {
     pub policies: Option<Arc<Policies>>,
     /// Whether every served version of an object is stored, not only the preferred one (`EnableAPIGroupVersions`).
     pub all_versions: bool,
+    /// What the archive is for.
+    pub purpose: Purpose,
     /// Bytes that pages and archive blocks in flight may hold together.
     pub memory_budget: usize,
     /// Most objects in a page of a list (`--client-page-size`); 0 for no limit.
     pub page_size: u32,
     /// How many item blocks with hooks or volumes run at once (`--item-block-worker-count`).
     pub workers: usize,
+}
+
+/// What the archive of a run is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is kept: hooks run.
+    #[default]
+    Keep,
+    /// It is compared with another one and thrown away: nothing happens in the cluster.
+    Compare,
 }
 
 impl BackupRequest {

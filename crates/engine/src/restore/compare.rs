@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::managed_fields;
 use super::prepare;
+use crate::diff::{FieldChange, field_changes};
 use crate::object::{Object, ObjectError};
 
 /// The two objects as trees, without what the server owns.
@@ -34,6 +35,11 @@ impl Comparison {
     /// Whether there is nothing to restore.
     pub(super) fn is_equal(&self) -> bool {
         self.existing == self.desired
+    }
+
+    /// From the existing object to the desired one, field by field.
+    pub(super) fn changes(&self) -> Vec<FieldChange> {
+        field_changes(&self.existing, &self.desired)
     }
 
     /// The merge patch that makes the existing object the desired one, labels of this restore included.

@@ -24,6 +24,7 @@ use super::volume::{self, PvStep};
 use crate::action::{Item, ItemId, RestoreAction, RestoreContext, RestoreEffects};
 use crate::archive::spool::EntryId;
 use crate::catalog::{GroupResource, Kind};
+use crate::diff::FieldChange;
 use crate::finding::{Level, chain};
 use crate::object::{Object, ObjectError};
 use crate::port::ObjectRef;
@@ -127,7 +128,8 @@ impl Run {
         let kind = GroupVersionKind::from_api_version(&head.api_version, head.kind.as_str());
         let key =
             ObjectKey { namespace: prepared.target.namespace.clone(), name: prepared.target.name.clone() };
-        self.conclude(&kind, &key, &prepared.resource, step)
+        let changes = self.explain(prepared, &step).await;
+        self.conclude_with(&kind, &key, &prepared.resource, step, changes)
     }
 
     /// Records what happened; returns whether the object is in the cluster.
@@ -138,11 +140,22 @@ impl Run {
         resource: &GroupResource,
         step: Step,
     ) -> bool {
+        self.conclude_with(kind, key, resource, step, Vec::new())
+    }
+
+    fn conclude_with(
+        &self,
+        kind: &GroupVersionKind,
+        key: &ObjectKey,
+        resource: &GroupResource,
+        step: Step,
+        changes: Vec<FieldChange>,
+    ) -> bool {
         let namespace = key.namespace.as_deref().unwrap_or_default();
         tracing::info!(%resource, namespace, name = key.name, "restore item: {step}");
         let present =
             matches!(step, Step::Create | Step::Update | Step::Skip(Skip::Unchanged | Skip::Differs));
-        self.ledger.record(kind, key, step);
+        self.ledger.record(kind, key, step, changes);
         present
     }
 

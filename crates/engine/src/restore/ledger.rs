@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::plan::{PlannedItem, Step};
 use crate::archive::spool::EntryId;
+use crate::diff::FieldChange;
 
 const UNTOUCHED: u8 = 0;
 const CLAIMED: u8 = 1;
@@ -93,12 +94,18 @@ impl Ledger {
     }
 
     /// Records what happened to an object, under its kind and name in the target cluster.
-    pub(super) fn record(&self, kind: &GroupVersionKind, key: &ObjectKey, step: Step) {
+    pub(super) fn record(
+        &self,
+        kind: &GroupVersionKind,
+        key: &ObjectKey,
+        step: Step,
+        changes: Vec<FieldChange>,
+    ) {
         if let Some(result) = result(&step) {
             lock(&self.list).add_result(kind, key, &result);
         }
         if let Some(plan) = &self.plan {
-            lock(plan).push(PlannedItem { kind: kind.clone(), key: key.clone(), step });
+            lock(plan).push(PlannedItem { kind: kind.clone(), key: key.clone(), step, changes });
         }
     }
 

@@ -43,7 +43,7 @@ impl Run {
             let found = self.make_namespace(source, &target).await;
             if matches!(found, Found::Created | Found::WouldCreate) {
                 let kind = GroupVersionKind::new("", "v1", "Namespace");
-                self.ledger.record(&kind, &ObjectKey::cluster(target.as_str()), Step::Create);
+                self.ledger.record(&kind, &ObjectKey::cluster(target.as_str()), Step::Create, Vec::new());
             }
             found
         })

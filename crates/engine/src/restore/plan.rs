@@ -1,5 +1,6 @@
 //! What a restore would do, as a value: for `--dry-run`, and for tests.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bowline_api::resource::{GroupVersionKind, ObjectKey};
@@ -9,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::skip::Skip;
 use crate::catalog::GroupResource;
+use crate::diff::FieldChange;
 use crate::finding::Finding;
 
 /// What happens to one object.
@@ -63,6 +65,9 @@ pub struct PlannedItem {
     pub key: ObjectKey,
     /// What happens to it.
     pub step: Step,
+    /// From the object in the cluster to the one of the backup, where they differ and the request asks for it
+    /// ([`super::RestoreRequest::explain`]).
+    pub changes: Vec<FieldChange>,
 }
 
 /// Objects that are left out together, unread.
@@ -89,10 +94,40 @@ pub struct Plan {
     pub findings: Vec<Finding>,
 }
 
+/// How many objects of a kind meet which step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StepCounts {
+    /// Objects that are created.
+    pub create: usize,
+    /// Objects that are changed.
+    pub update: usize,
+    /// Objects that pass the filters and are not restored.
+    pub skip: usize,
+    /// Objects that can't be restored.
+    pub fail: usize,
+}
+
+impl Plan {
+    /// How many objects of each kind meet which step.
+    pub fn counts(&self) -> BTreeMap<GroupVersionKind, StepCounts> {
+        let mut counts: BTreeMap<_, StepCounts> = BTreeMap::new();
+        for item in &self.items {
+            let of_kind = counts.entry(item.kind.clone()).or_default();
+            match item.step {
+                Step::Create => of_kind.create += 1,
+                Step::Update => of_kind.update += 1,
+                Step::Skip(_) => of_kind.skip += 1,
+                Step::Fail(_) => of_kind.fail += 1,
+            }
+        }
+        counts
+    }
+}
+
 impl Serialize for PlannedItem {
-    /// As `{"apiVersion", "kind", "namespace"?, "name", "action", "reason"?}`.
+    /// As `{"apiVersion", "kind", "namespace"?, "name", "action", "reason"?, "changes"?}`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("PlannedItem", 6)?;
+        let mut out = serializer.serialize_struct("PlannedItem", 7)?;
         out.serialize_field("apiVersion", &self.kind.api_version())?;
         out.serialize_field("kind", &self.kind.kind)?;
         if let Some(namespace) = &self.key.namespace {
@@ -102,6 +137,9 @@ impl Serialize for PlannedItem {
         out.serialize_field("action", self.step.action())?;
         if let Some(reason) = self.step.reason() {
             out.serialize_field("reason", &reason)?;
+        }
+        if !self.changes.is_empty() {
+            out.serialize_field("changes", &self.changes)?;
         }
         out.end()
     }
@@ -131,6 +169,7 @@ mod tests {
             kind: GroupVersionKind::new("", "v1", "Pod"),
             key: ObjectKey::namespaced("shop", "web"),
             step: Step::Skip(Skip::Completed),
+            changes: Vec::new(),
         };
         let json = r#"{"apiVersion":"v1","kind":"Pod","namespace":"shop","name":"web","action":"skip","reason":"it has run to its end"}"#;
         assert_eq!(serde_json::to_string(&item).unwrap(), json);

@@ -40,6 +40,8 @@ pub struct RestoreRequest {
     pub modifiers: Option<Arc<Modifiers>>,
     /// With EnableAPIGroupVersions: the user's order of versions by kind, possibly empty. `None` without that feature.
     pub version_priorities: Option<VersionPriorities>,
+    /// Whether a dry run tells the fields in which existing objects differ; it then reads each of those once more.
+    pub explain: bool,
     /// Most writes in flight; the pace follows the server's back-pressure below it.
     pub max_in_flight: usize,
 }
@@ -58,6 +60,7 @@ impl Default for RestoreRequest {
             memory_budget: 32 << 20,
             modifiers: None,
             version_priorities: None,
+            explain: false,
             max_in_flight: 32,
         }
     }

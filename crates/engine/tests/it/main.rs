@@ -2,4 +2,6 @@
 
 #[cfg(test)]
 mod backup;
+#[cfg(test)]
+mod diff;
 mod restore;

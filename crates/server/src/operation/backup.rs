@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bowline_api::artifact::{Bare, NativeSnapshot, null_if_empty};
 use bowline_api::backup::{BackupProgress, HookStatus};
 use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time};
+use bowline_engine::action::BackupAction;
 use bowline_engine::archive::{FORMAT_VERSION, pipe};
 use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
 use bowline_engine::finding::Level;
@@ -18,7 +19,8 @@ use kube::ResourceExt;
 use thiserror::Error;
 use tracing::Instrument;
 
-use super::{Operation, Stopped, backup_line, config_map, count, log_body, number};
+use super::config_map::{self, ConfigMapError};
+use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
 use crate::adapter::chain;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
@@ -153,20 +155,11 @@ async fn archive(
     backup: &Backup,
     upload: &BackupUpload,
 ) -> Result<(BackupOutcome, u64), Attempt> {
-    let settings = operation.settings;
     // A backup that ignored its policies would save what the user wants left out.
-    let policies = config_map::policies(operation, backup).await;
-    let policies =
-        policies.map_err(|error| BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))]));
-    let request = BackupRequest {
-        backup: Arc::new(backup.clone()),
-        actions: bowline_engine::action::backup::builtin(),
-        memory_budget: settings.memory_budget,
-        page_size: settings.page_size,
-        workers: settings.workers,
-        policies: policies.map_err(Attempt::Engine)?,
-        ..BackupRequest::default()
-    };
+    let request = request(&operation.tools(), backup, bowline_engine::action::backup::builtin()).await;
+    let request = request.map_err(|error| {
+        Attempt::Engine(BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))]))
+    })?;
     let (sink, source) = pipe::pipe();
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&bytes);
@@ -183,6 +176,24 @@ async fn archive(
         (Ok(_) | Err(BackupError::Archive(_)), Err(error)) => Err(Attempt::Store(error)),
         (Err(error), _) => Err(Attempt::Engine(error)),
     }
+}
+
+/// What the engine is asked to do for a backup.
+pub(super) async fn request(
+    tools: &Tools<'_>,
+    backup: &Backup,
+    actions: Vec<Arc<dyn BackupAction>>,
+) -> Result<BackupRequest, ConfigMapError> {
+    let settings = tools.settings;
+    Ok(BackupRequest {
+        backup: Arc::new(backup.clone()),
+        actions,
+        memory_budget: settings.memory_budget,
+        page_size: settings.page_size,
+        workers: settings.workers,
+        policies: config_map::policies(tools, backup).await?,
+        ..BackupRequest::default()
+    })
 }
 
 /// Stores everything but log and metadata, and fills in the status.

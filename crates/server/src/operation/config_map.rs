@@ -12,34 +12,47 @@ use bowline_engine::select::policy::{Policies, PolicyError};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::Operation;
+use super::Tools;
 
 /// Why a ConfigMap can't be used.
 #[derive(Debug, Error)]
-pub(super) enum ConfigMapError {
+pub enum ConfigMapError {
+    /// There is no server, and so no namespace to read it from.
     #[error("there is no server, so there is no ConfigMap {0:?} to read")]
     NoServer(String),
+    /// The API server does not give it.
     #[error("failed to read the ConfigMap {name:?}")]
     Read {
+        /// Its name.
         name: String,
+        /// What the API server said.
         #[source]
         source: ClusterError,
     },
+    /// It is no ConfigMap.
     #[error("the ConfigMap {name:?} has not the shape of one")]
     Shape {
+        /// Its name.
         name: String,
+        /// What is wrong with it.
         #[source]
         source: ObjectError,
     },
+    /// Its resource modifiers have a mistake.
     #[error("the ConfigMap {name:?} holds no valid resource modifiers")]
     Modifiers {
+        /// Its name.
         name: String,
+        /// What is wrong with it, and where.
         #[source]
         source: ModifierError,
     },
+    /// Its resource policies have a mistake.
     #[error("the ConfigMap {name:?} holds no valid resource policies")]
     Policies {
+        /// Its name.
         name: String,
+        /// What is wrong with it, and where.
         #[source]
         source: PolicyError,
     },
@@ -47,19 +60,19 @@ pub(super) enum ConfigMapError {
 
 impl ConfigMapError {
     /// Whether the same may succeed later.
-    pub(super) fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Read { source, .. } if source.is_retryable())
     }
 }
 
 /// The resource modifiers that the restore names.
 pub(super) async fn modifiers(
-    operation: &Operation<'_>,
+    tools: &Tools<'_>,
     restore: &Restore,
 ) -> Result<Option<Arc<Modifiers>>, ConfigMapError> {
     let Some(reference) = &restore.spec.resource_modifier else { return Ok(None) };
     let name = &reference.name;
-    let data = read(operation, name).await?;
+    let data = read(tools, name).await?;
     let modifiers =
         Modifiers::parse(&data).map_err(|source| ConfigMapError::Modifiers { name: name.clone(), source })?;
     Ok(Some(Arc::new(modifiers)))
@@ -67,30 +80,30 @@ pub(super) async fn modifiers(
 
 /// The resource policies that the backup names.
 pub(super) async fn policies(
-    operation: &Operation<'_>,
+    tools: &Tools<'_>,
     backup: &Backup,
 ) -> Result<Option<Arc<Policies>>, ConfigMapError> {
     let Some(reference) = &backup.spec.resource_policy else { return Ok(None) };
     let name = &reference.name;
-    let data = read(operation, name).await?;
+    let data = read(tools, name).await?;
     let policies = Policies::from_config_map(&data)
         .map_err(|source| ConfigMapError::Policies { name: name.clone(), source })?;
     Ok(Some(Arc::new(policies)))
 }
 
-async fn read(operation: &Operation<'_>, name: &str) -> Result<BTreeMap<String, String>, ConfigMapError> {
+async fn read(tools: &Tools<'_>, name: &str) -> Result<BTreeMap<String, String>, ConfigMapError> {
     #[derive(Deserialize)]
     struct View {
         #[serde(default)]
         data: BTreeMap<String, String>,
     }
-    let namespace = operation.namespace.ok_or_else(|| ConfigMapError::NoServer(name.to_owned()))?;
+    let namespace = tools.namespace.ok_or_else(|| ConfigMapError::NoServer(name.to_owned()))?;
     let object = ObjectRef {
         kind: Arc::new(Kind::builtin("", "v1", "ConfigMap", "configmaps", true)),
         namespace: Some(namespace.to_owned()),
         name: name.to_owned(),
     };
-    let found = operation.ports.cluster.get(&object).await;
+    let found = tools.ports.cluster.get(&object).await;
     let found = found.map_err(|source| ConfigMapError::Read { name: name.to_owned(), source })?;
     let view: View =
         found.view().map_err(|source| ConfigMapError::Shape { name: name.to_owned(), source })?;

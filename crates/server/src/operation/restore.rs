@@ -6,23 +6,18 @@ use bowline_api::backup::HookStatus;
 use bowline_api::restore::RestoreProgress;
 use bowline_api::{Backup, Restore, RestorePhase, Time};
 use bowline_engine::action::ActionError;
-use bowline_engine::archive::ArchiveError;
-use bowline_engine::archive::spool::{Limits, Spool};
 use bowline_engine::finding::Level;
-use bowline_engine::restore::{self, RestoreError, RestoreOutcome, RestoreRequest};
+use bowline_engine::restore::{self, Plan, RestoreError, RestoreOutcome, RestoreRequest};
 use bowline_reconcile::telemetry::RunLog;
 use bowline_store::layout::RestoreArtifact;
-use futures::TryStreamExt;
 use kube::ResourceExt;
 use thiserror::Error;
 use tracing::Instrument;
 
 use super::config_map::{self, ConfigMapError};
-use super::{Operation, Stopped, count, log_body, number, restore_line};
+use super::source::{Source, SourceError};
+use super::{Operation, Stopped, Tools, count, log_body, number, restore_line};
 use crate::adapter::chain;
-
-/// Most entries of an archive.
-const MAX_ENTRIES: u64 = 10_000_000;
 
 /// Runs a prepared restore of a stored backup and returns it with its final phase, which says how it went. Its log, results and
 /// lists are in the store, as far as the store took them.
@@ -36,7 +31,7 @@ pub async fn run_restore(
     let span = tracing::info_span!("run", restore = name);
     let finished = async {
         let result = attempt(operation, &restore, backup).await;
-        if matches!(result, Err(Attempt::Engine(RestoreError::Cancelled))) {
+        if result.as_ref().is_err_and(RestoreFailure::is_cancelled) {
             return Err(Stopped);
         }
         finish(&mut restore, &result, Time(operation.ports.clock.now()));
@@ -51,57 +46,77 @@ pub async fn run_restore(
     Ok(restore)
 }
 
+/// Why a restore could not be run, or planned.
 #[derive(Debug, Error)]
-enum Attempt {
+pub enum RestoreFailure {
+    /// The engine gave up.
     #[error(transparent)]
-    Engine(RestoreError),
+    Engine(#[from] RestoreError),
+    /// The backup can't be read.
     #[error(transparent)]
-    Store(#[from] bowline_store::Error),
-    #[error("failed to read the backup's archive")]
-    Archive(#[source] ArchiveError),
+    Source(#[from] SourceError),
+    /// A ConfigMap that the restore names can't be used.
     #[error("failed to read the resource modifiers")]
     Modifiers(#[from] ConfigMapError),
+    /// The built-in actions can't be set up.
     #[error("failed to prepare the restore's actions")]
     Actions(#[from] ActionError),
+}
+
+impl RestoreFailure {
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Engine(RestoreError::Cancelled) | Self::Source(SourceError::Cancelled))
+    }
 }
 
 async fn attempt(
     operation: &Operation<'_>,
     restore: &Restore,
     backup: Backup,
-) -> Result<RestoreOutcome, Attempt> {
-    let name = backup.name_any();
-    tracing::info!("starting restore of backup {}/{name}", backup.namespace().unwrap_or_default());
-    let volume_infos = operation.store.volume_info(&name).await?;
-    let archive = operation.store.contents(&name).await?;
-    let limits = Limits { total_bytes: operation.settings.max_extraction, entries: MAX_ENTRIES };
-    let spool = Spool::read(archive.body.map_err(std::io::Error::other), limits, operation.scratch);
-    let spool = tokio::select! {
-        spool = spool => spool.map_err(Attempt::Archive)?,
-        () = operation.cancel.cancelled() => return Err(Attempt::Engine(RestoreError::Cancelled)),
-    };
-    let settings = operation.settings;
-    let modifiers = config_map::modifiers(operation, restore).await?;
-    let actions = bowline_engine::action::restore::builtin(operation.ports, operation.namespace).await?;
-    let request = RestoreRequest {
+) -> Result<RestoreOutcome, RestoreFailure> {
+    let (namespace, name) = (backup.namespace().unwrap_or_default(), backup.name_any());
+    tracing::info!("starting restore of backup {namespace}/{name}");
+    let tools = operation.tools();
+    let source = Source::read(&tools, operation.store, backup).await?;
+    let request = request(&tools, restore, &source).await?;
+    Ok(restore::run(&request, &source.spool, tools.ports, tools.progress, tools.cancel).await?)
+}
+
+/// Finds out what a prepared restore (see [`super::prepare_restore`]) would do, and changes nothing in the cluster. With `explain` the
+/// plan also tells the fields in which existing objects differ.
+pub async fn plan_restore(
+    tools: &Tools<'_>,
+    restore: &Restore,
+    source: &Source,
+    explain: bool,
+) -> Result<Plan, RestoreFailure> {
+    let request = RestoreRequest { explain, ..request(tools, restore, source).await? };
+    Ok(restore::dry_run(&request, &source.spool, tools.ports, tools.progress, tools.cancel).await?)
+}
+
+/// What the engine is asked to do for a restore.
+async fn request(
+    tools: &Tools<'_>,
+    restore: &Restore,
+    source: &Source,
+) -> Result<RestoreRequest, RestoreFailure> {
+    let settings = tools.settings;
+    Ok(RestoreRequest {
         restore: Arc::new(restore.clone()),
-        backup: Arc::new(backup),
-        volume_infos,
-        actions,
+        backup: Arc::new(source.backup.clone()),
+        volume_infos: source.volume_infos.clone(),
+        actions: bowline_engine::action::restore::builtin(tools.ports, tools.namespace).await?,
         priorities: settings.priorities.clone(),
         resource_timeout: settings.resource_timeout,
         terminating_timeout: settings.terminating_timeout,
         memory_budget: settings.memory_budget,
-        modifiers,
-        version_priorities: None,
+        modifiers: config_map::modifiers(tools, restore).await?,
         max_in_flight: settings.max_in_flight,
-    };
-    restore::run(&request, &spool, operation.ports, operation.progress, operation.cancel)
-        .await
-        .map_err(Attempt::Engine)
+        ..RestoreRequest::default()
+    })
 }
 
-fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, Attempt>, now: Time) {
+fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, RestoreFailure>, now: Time) {
     let status = &mut restore.status;
     status.completion_timestamp = Some(now);
     match result {
@@ -119,11 +134,11 @@ fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, Attempt>, now: 
             let failed = status.errors > 0;
             status.phase = Some(if failed { RestorePhase::PartiallyFailed } else { RestorePhase::Completed });
         }
-        Err(Attempt::Engine(RestoreError::Invalid(errors))) => {
+        Err(RestoreFailure::Engine(RestoreError::Invalid(errors))) => {
             status.phase = Some(RestorePhase::FailedValidation);
             status.validation_errors.clone_from(errors);
         }
-        Err(Attempt::Modifiers(error)) if !error.is_retryable() => {
+        Err(RestoreFailure::Modifiers(error)) if !error.is_retryable() => {
             status.phase = Some(RestorePhase::FailedValidation);
             status.validation_errors = vec![format!("resourceModifier: {}", chain(error))];
         }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bowline_api::restore::PolicyType;
+use bowline_engine::progress::Progress;
 use bowline_engine::restore::{Plan, Skip};
 use bowline_testing::MemoryCluster;
 use bowline_testing::object::{config_map, object, with};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::harness::{plan, restore_with, spool_of};
 
@@ -78,4 +80,23 @@ async fn a_plan_knows_the_kinds_that_the_backup_brings() {
         ]
     );
     assert!(cluster.keys().is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_tells_the_fields_that_differ_when_asked() {
+    let live = with(config_map("shop", "differs"), "/data/key", "live");
+    let cluster = Arc::new(MemoryCluster::with([live]));
+    let spool = spool_of(&[("configmaps", config_map("shop", "differs"))]).await;
+    let ports = bowline_testing::ports(&cluster);
+    let request = bowline_engine::restore::RestoreRequest {
+        explain: true,
+        ..super::harness::request(restore_with(|_| ()), &ports).await
+    };
+    let (progress, cancel) = (Progress::default(), CancellationToken::new());
+    let plan = bowline_engine::restore::dry_run(&request, &spool, &ports, &progress, &cancel).await.unwrap();
+    let changes = serde_json::to_value(&plan.items[0].changes).unwrap();
+    let expected = config_map("shop", "differs")["data"]["key"].clone();
+    assert_eq!(changes[0], json!({"path": "data.key", "before": "live", "after": expected}));
+    let counts = plan.counts();
+    assert_eq!(counts.values().next().unwrap().skip, 1);
 }

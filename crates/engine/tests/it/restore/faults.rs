@@ -53,7 +53,7 @@ async fn a_cancelled_restore_says_so() {
         if call.name == "c7" {
             stop.cancel();
         }
-        None
+        None::<ClusterError>
     });
     let result =
         restore::run(&request, &spool_of(&many()).await, &ports, &Progress::default(), &cancel).await;

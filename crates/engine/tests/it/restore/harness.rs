@@ -87,9 +87,8 @@ pub(super) async fn request(restore: Restore, ports: &Ports) -> RestoreRequest {
         resource_timeout: Duration::from_secs(10),
         terminating_timeout: Duration::from_secs(10),
         memory_budget: 32 << 20,
-        modifiers: None,
-        version_priorities: None,
         max_in_flight: 16,
+        ..RestoreRequest::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bowline_api::restore::{Restore, RestoreHooks};
 use bowline_engine::finding::Level;
-use bowline_engine::port::{ExecError, Ports};
+use bowline_engine::port::{ClusterError, ExecError, Ports};
 use bowline_engine::progress::Progress;
 use bowline_engine::restore::{self, RestoreOutcome};
 use bowline_testing::object::{object, with};
@@ -36,7 +36,7 @@ fn start_on_wait(cluster: &Arc<MemoryCluster>) {
             let running = |name| json!({"name": name, "state": {"running": {}}});
             cluster.put(with(pod, "/status/containerStatuses", json!([running("main"), running("side")])));
         }
-        None
+        None::<ClusterError>
     });
 }
 

@@ -1,0 +1,76 @@
+//! A stored backup as restores, plans and comparisons read it: metadata, volume infos, and the archive in a temporary file.
+
+use std::io;
+
+use bowline_api::Backup;
+use bowline_api::artifact::BackupVolumeInfo;
+use bowline_engine::archive::ArchiveError;
+use bowline_engine::archive::spool::{Limits, Spool};
+use bowline_store::BackupStore;
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use kube::ResourceExt;
+use thiserror::Error;
+
+use super::Tools;
+
+/// Most entries of an archive.
+const MAX_ENTRIES: u64 = 10_000_000;
+
+/// A stored backup, unpacked.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its metadata.
+    pub backup: Backup,
+    /// What is known of its volumes; empty for old backups.
+    pub volume_infos: Vec<BackupVolumeInfo>,
+    /// Its objects.
+    pub spool: Spool,
+}
+
+/// Why a stored backup can't be read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The store does not give it.
+    #[error(transparent)]
+    Store(#[from] bowline_store::Error),
+    /// Its archive is damaged, hostile or too large.
+    #[error("failed to read the backup's archive")]
+    Archive(#[source] ArchiveError),
+    /// The run was stopped meanwhile.
+    #[error("reading the backup was stopped")]
+    Cancelled,
+}
+
+impl Source {
+    /// Reads a backup from its store.
+    pub async fn read(tools: &Tools<'_>, store: &BackupStore, backup: Backup) -> Result<Self, SourceError> {
+        let name = backup.name_any();
+        let volume_infos = store.volume_info(&name).await?;
+        let archive = store.contents(&name).await?;
+        Self::unpack(tools, backup, volume_infos, archive.body.map_err(io::Error::other)).await
+    }
+
+    /// Reads a backup whose files came another way, such as through a DownloadRequest.
+    pub async fn unpack<S>(
+        tools: &Tools<'_>,
+        backup: Backup,
+        volume_infos: Vec<BackupVolumeInfo>,
+        archive: S,
+    ) -> Result<Self, SourceError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + Unpin,
+    {
+        let spool = Spool::read(archive, limits(tools), tools.scratch);
+        let spool = tokio::select! {
+            spool = spool => spool.map_err(SourceError::Archive)?,
+            () = tools.cancel.cancelled() => return Err(SourceError::Cancelled),
+        };
+        Ok(Self { backup, volume_infos, spool })
+    }
+}
+
+/// What an archive may at most be.
+pub(super) fn limits(tools: &Tools<'_>) -> Limits {
+    Limits { total_bytes: tools.settings.max_extraction, entries: MAX_ENTRIES }
+}
