@@ -1,4 +1,4 @@
-//! A clock that stands still until somebody sleeps.
+//! Clocks that no machine drives: one stands still until somebody sleeps, one goes with tokio's time, which tests can pause.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -40,5 +40,37 @@ impl Clock for FrozenClock {
     async fn sleep(&self, duration: Duration) {
         self.advance(duration);
         tokio::task::yield_now().await;
+    }
+}
+
+/// A clock that goes as tokio's time goes: in a paused runtime hours pass in a moment. Make it inside the runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioClock {
+    origin: Timestamp,
+    started: tokio::time::Instant,
+}
+
+impl TokioClock {
+    /// A clock that shows `now`, now.
+    pub fn at(now: Timestamp) -> Self {
+        Self { origin: now, started: tokio::time::Instant::now() }
+    }
+}
+
+impl Default for TokioClock {
+    fn default() -> Self {
+        Self::at(FrozenClock::default().now())
+    }
+}
+
+#[async_trait]
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = jiff::SignedDuration::try_from(self.started.elapsed());
+        self.origin + elapsed.expect("a duration of less than the age of the universe")
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
     }
 }

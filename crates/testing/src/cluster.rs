@@ -1,20 +1,27 @@
 //! An API server in memory: enough of the real one's behaviour for the engine's tests, and no more.
 //!
 //! What it does as the real one: names the missing and the existing in the same words, sets uid, resourceVersion and creation
-//! time, drops status on create, makes `default` and `kube-root-ca.crt` in new namespaces, serves the kinds of a CRD once it is
-//! created, refuses node ports that are taken, keeps what is being deleted while it has finalizers, pages lists.
-//! What it does not: validation, defaulting, admission, field ownership beyond one entry.
+//! time, makes names, refuses writes to what has changed, keeps status apart, makes `default` and `kube-root-ca.crt` in new
+//! namespaces, serves the kinds of a CRD once it is created, refuses node ports that are taken, keeps what is being deleted while it
+//! has finalizers, deletes what was owned, pages lists, tells changes to watches.
+//! What it does not: validation, defaulting, admission, field ownership beyond one entry, strategic merges.
+//!
+//! The engine sees it as its port; with the feature `server` a real client of `kube` sees it as an API server.
 
 mod catalog;
 mod change;
+#[cfg(feature = "server")]
+mod http;
 mod port;
 mod state;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use bowline_engine::catalog::{BrokenGroup, Kind};
+use bowline_engine::catalog::{BrokenGroup, GroupResource, Kind};
+use bowline_engine::port::{Clock, ClusterError, ObjectRef, WriteOptions};
 use serde_json::Value;
 
+use crate::clock::FrozenClock;
 use crate::fault::Faults;
 use state::State;
 
@@ -27,7 +34,7 @@ pub struct MemoryCluster {
 
 impl Default for MemoryCluster {
     fn default() -> Self {
-        Self { faults: Faults::default(), state: Mutex::new(State::new(catalog::builtin())) }
+        Self::at(Arc::new(FrozenClock::default()))
     }
 }
 
@@ -42,9 +49,27 @@ impl MemoryCluster {
         cluster
     }
 
+    /// An empty cluster whose times are of this clock.
+    pub fn at(clock: Arc<dyn Clock>) -> Self {
+        let state = State::new(catalog::builtin(), move || clock.now());
+        Self { faults: Faults::default(), state: Mutex::new(state) }
+    }
+
     /// Stores an object word for word, in place of one of that name.
     pub fn put(&self, object: Value) {
         self.lock().put(object);
+    }
+
+    /// Creates an object as the API does, by plural resource; what the server fills in is filled in.
+    pub fn create(&self, resource: &str, object: Value) -> Result<Value, ClusterError> {
+        let mut state = self.lock();
+        let kind = state.catalog().get(&GroupResource::from(resource)).cloned();
+        let kind =
+            kind.ok_or_else(|| ClusterError::NotFound { message: format!("{resource} is not served") })?;
+        let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+        let namespace = text("namespace").filter(|_| kind.namespaced);
+        let reference = ObjectRef { kind, namespace, name: text("name").unwrap_or_default() };
+        state.create(&reference, object, &WriteOptions::default())
     }
 
     /// Serves a further kind.
@@ -60,6 +85,12 @@ impl MemoryCluster {
     /// An object as it is now: by plural resource (`configmaps`, `deployments.apps`), namespace (may be empty) and name.
     pub fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
         self.lock().find(resource, namespace, name).cloned()
+    }
+
+    /// All objects of a resource as they are now, by namespace and name.
+    pub fn objects(&self, resource: &str) -> Vec<Value> {
+        let state = self.lock();
+        state.objects.iter().filter(|(key, _)| key.0 == resource).map(|(_, object)| object.clone()).collect()
     }
 
     /// Everything there is, as `resource namespace/name`, sorted.

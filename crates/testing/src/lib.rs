@@ -7,15 +7,21 @@ pub mod cluster;
 pub mod exec;
 pub mod fault;
 pub mod object;
+pub mod process;
+#[cfg(feature = "server")]
+pub mod store;
 
 use std::sync::Arc;
 
 use bowline_engine::port::Ports;
 
-pub use clock::FrozenClock;
+pub use clock::{FrozenClock, TokioClock};
 pub use cluster::MemoryCluster;
 pub use exec::ScriptedExec;
-pub use fault::{Call, Faults};
+pub use fault::{Call, Fault, Faults};
+pub use process::{Moment, Process};
+#[cfg(feature = "server")]
+pub use store::{Bucket, FaultyStore};
 
 /// Ports over a memory cluster, with commands that all succeed and a frozen clock.
 pub fn ports(cluster: &Arc<MemoryCluster>) -> Ports {

@@ -12,7 +12,11 @@ impl State {
         mut body: Value,
         options: &WriteOptions,
     ) -> Result<Value, ClusterError> {
-        let key = self.locate(object)?;
+        let mut key = self.locate(object)?;
+        if key.2.is_empty() {
+            key.2 = generated_name(&body, self.revision() + 1)?;
+            body["metadata"]["name"] = key.2.clone().into();
+        }
         self.check_namespace(&key)?;
         if self.objects.contains_key(&key) {
             return Err(ClusterError::AlreadyExists {
@@ -20,23 +24,7 @@ impl State {
             });
         }
         self.check_node_ports(&key, &body)?;
-        let revision = self.next_revision();
-        let api_version = body["apiVersion"].clone();
-        let metadata = &mut body["metadata"];
-        metadata["uid"] = format!("00000000-0000-4000-8000-{revision:012}").into();
-        metadata["resourceVersion"] = revision.to_string().into();
-        metadata["generation"] = 1.into();
-        metadata["creationTimestamp"] = "2026-01-02T03:04:05Z".into();
-        if !key.1.is_empty() {
-            metadata["namespace"] = key.1.clone().into();
-        }
-        let manager = if options.field_manager.is_empty() { "memory" } else { &options.field_manager };
-        metadata["managedFields"] = json!([{
-            "manager": manager, "operation": "Update", "apiVersion": api_version,
-            "time": "2026-01-02T03:04:05Z", "fieldsType": "FieldsV1", "fieldsV1": {}}]);
-        if let Some(map) = body.as_object_mut() {
-            map.remove("status");
-        }
+        self.stamp(&key, &mut body, options);
         if options.dry_run {
             return Ok(body);
         }
@@ -46,18 +34,47 @@ impl State {
             body["status"] = json!({"phase": "Active"});
             self.furnish_namespace(&key.2);
         }
-        self.objects.insert(key, body.clone());
+        self.insert(key, body.clone());
         Ok(body)
+    }
+
+    /// Fills in what the server knows better.
+    fn stamp(&mut self, key: &Key, body: &mut Value, options: &WriteOptions) {
+        let revision = self.next_revision();
+        let now = self.time();
+        let api_version = body["apiVersion"].clone();
+        let metadata = &mut body["metadata"];
+        metadata["uid"] = format!("00000000-0000-4000-8000-{revision:012}").into();
+        metadata["resourceVersion"] = revision.to_string().into();
+        metadata["generation"] = 1.into();
+        metadata["creationTimestamp"] = now.clone().into();
+        if !key.1.is_empty() {
+            metadata["namespace"] = key.1.clone().into();
+        }
+        let manager = if options.field_manager.is_empty() { "memory" } else { &options.field_manager };
+        metadata["managedFields"] = json!([{
+            "manager": manager, "operation": "Update", "apiVersion": api_version,
+            "time": now, "fieldsType": "FieldsV1", "fieldsV1": {}}]);
+        if let Some(map) = body.as_object_mut().filter(|_| self.has_status_subresource(&key.0)) {
+            map.remove("status");
+        }
     }
 
     pub(super) fn patch(
         &mut self,
         object: &ObjectRef,
+        subresource: Option<&str>,
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Value, ClusterError> {
         let key = self.locate(object)?;
-        let mut patched = self.existing(&key)?.clone();
+        if let Patch::Apply(bytes) = patch
+            && !self.objects.contains_key(&key)
+        {
+            return self.create(object, decode(bytes)?, options);
+        }
+        let existing = self.existing(&key)?;
+        let mut patched = existing.clone();
         match patch {
             Patch::Merge(bytes) | Patch::Strategic(bytes) | Patch::Apply(bytes) => {
                 json_patch::merge(&mut patched, &decode(bytes)?);
@@ -68,7 +85,7 @@ impl State {
                 json_patch::patch(&mut patched, &operations).map_err(|error| invalid(&error))?;
             }
         }
-        Ok(self.replace(key, patched, options))
+        self.replace(key, patched, subresource, options)
     }
 
     pub(super) fn replace_status(
@@ -80,25 +97,79 @@ impl State {
         let key = self.locate(object)?;
         let mut replaced = self.existing(&key)?.clone();
         replaced["status"] = body["status"].clone();
-        Ok(self.replace(key, replaced, options))
+        self.replace(key, replaced, Some("status"), options)
     }
 
     pub(super) fn delete(&mut self, object: &ObjectRef) -> Result<(), ClusterError> {
         let key = self.locate(object)?;
-        let held = self.existing(&key)?["metadata"]["finalizers"]
-            .as_array()
-            .is_some_and(|finalizers| !finalizers.is_empty());
-        if held {
-            let mut marked = self.existing(&key)?.clone();
-            marked["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
-            self.objects.insert(key, marked);
-            return Ok(());
-        }
+        self.existing(&key)?;
         if key.0 == "namespaces" {
-            self.objects.retain(|inside, _| inside.1 != key.2);
+            self.terminate(&key);
+        } else {
+            self.delete_key(&key);
         }
-        self.objects.remove(&key);
         Ok(())
+    }
+
+    /// Deletes an object, or marks it while it is held, and what it alone owns.
+    fn delete_key(&mut self, key: &Key) {
+        let Some(object) = self.objects.get(key) else { return };
+        if is_held(object) {
+            if object["metadata"]["deletionTimestamp"].is_null() {
+                let mut marked = object.clone();
+                marked["metadata"]["deletionTimestamp"] = self.time().into();
+                marked["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
+                self.insert(key.clone(), marked);
+            }
+            return;
+        }
+        let uid = object["metadata"]["uid"].clone();
+        self.erase(key);
+        self.collect_garbage(&uid);
+        self.finish_namespace(&key.1);
+    }
+
+    /// Empties a namespace; it goes with its last object.
+    fn terminate(&mut self, key: &Key) {
+        let Some(mut namespace) = self.objects.get(key).cloned() else { return };
+        namespace["metadata"]["deletionTimestamp"] = self.time().into();
+        namespace["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
+        namespace["status"] = json!({"phase": "Terminating"});
+        self.insert(key.clone(), namespace);
+        let inside: Vec<_> = self.objects.keys().filter(|inside| inside.1 == key.2).cloned().collect();
+        inside.iter().for_each(|key| self.delete_key(key));
+        self.finish_namespace(&key.2);
+    }
+
+    fn finish_namespace(&mut self, name: &str) {
+        let terminating = self
+            .find("namespaces", "", name)
+            .is_some_and(|namespace| !namespace["metadata"]["deletionTimestamp"].is_null());
+        if terminating && !self.objects.keys().any(|inside| inside.1 == name) {
+            self.erase(&("namespaces".into(), String::new(), name.into()));
+        }
+    }
+
+    /// Deletes the objects whose owners are all gone, as the garbage collector does.
+    fn collect_garbage(&mut self, gone: &Value) {
+        let owned: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(_, object)| {
+                let owners = object["metadata"]["ownerReferences"].as_array();
+                !gone.is_null()
+                    && owners.is_some_and(|owners| {
+                        owners.iter().any(|owner| owner["uid"] == *gone)
+                            && !owners.iter().any(|owner| self.lives(&owner["uid"]))
+                    })
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        owned.iter().for_each(|key| self.delete_key(key));
+    }
+
+    fn lives(&self, uid: &Value) -> bool {
+        self.objects.values().any(|object| object["metadata"]["uid"] == *uid)
     }
 
     pub(super) fn existing(&self, key: &Key) -> Result<&Value, ClusterError> {
@@ -107,20 +178,49 @@ impl State {
             .ok_or_else(|| ClusterError::NotFound { message: format!("{} {:?} not found", key.0, key.2) })
     }
 
-    fn replace(&mut self, key: Key, mut object: Value, options: &WriteOptions) -> Value {
-        if options.dry_run {
-            return object;
+    /// Stores a changed object; what changes nothing makes no revision.
+    pub(super) fn replace(
+        &mut self,
+        key: Key,
+        mut object: Value,
+        subresource: Option<&str>,
+        options: &WriteOptions,
+    ) -> Result<Value, ClusterError> {
+        let before = self.existing(&key)?.clone();
+        let (old, new) = (&before["metadata"], &mut object["metadata"]);
+        if !new["resourceVersion"].is_null() && new["resourceVersion"] != old["resourceVersion"] {
+            return Err(ClusterError::Conflict {
+                message: format!(
+                    "Operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your changes to the latest version and try again",
+                    key.0, key.2
+                ),
+            });
+        }
+        for fixed in ["uid", "creationTimestamp", "deletionTimestamp", "generation", "resourceVersion"] {
+            keep(old, new, fixed);
+        }
+        match subresource {
+            Some("status") => {
+                let status = object["status"].take();
+                object = before.clone();
+                object["status"] = status;
+            }
+            _ if self.has_status_subresource(&key.0) => keep(&before, &mut object, "status"),
+            _ => {}
+        }
+        if options.dry_run || object == before {
+            return Ok(object);
+        }
+        if content(&object, &before) {
+            object["metadata"]["generation"] =
+                (before["metadata"]["generation"].as_u64().unwrap_or(0) + 1).into();
         }
         object["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
-        let metadata = &object["metadata"];
-        let gone = !metadata["deletionTimestamp"].is_null()
-            && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
-        if gone {
-            self.objects.remove(&key);
-        } else {
-            self.objects.insert(key, object.clone());
+        self.insert(key.clone(), object.clone());
+        if !object["metadata"]["deletionTimestamp"].is_null() && !is_held(&object) && key.0 != "namespaces" {
+            self.delete_key(&key);
         }
-        object
+        Ok(object)
     }
 
     fn check_namespace(&self, key: &Key) -> Result<(), ClusterError> {
@@ -177,12 +277,54 @@ impl State {
                 name.into(),
                 object["metadata"]["name"].as_str().unwrap_or_default().into(),
             );
-            self.objects.insert(key, object);
+            self.insert(key, object);
         }
+    }
+
+    /// The time in the API's form: whole seconds.
+    fn time(&self) -> String {
+        let now = (self.now)();
+        jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Value, ClusterError> {
+/// A name from `generateName`.
+fn generated_name(body: &Value, seed: u64) -> Result<String, ClusterError> {
+    match body["metadata"]["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
+        Some(prefix) => Ok(format!("{prefix}{:05x}", seed * 7919 % 0xf_ffff)),
+        None => Err(ClusterError::Invalid {
+            message: "resource name may not be empty: name or generateName is required".into(),
+        }),
+    }
+}
+
+fn is_held(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+/// Takes a field over from the stored object, absence included.
+fn keep(old: &Value, new: &mut Value, field: &str) {
+    let Some(map) = new.as_object_mut() else { return };
+    match old.get(field) {
+        Some(value) => drop(map.insert(field.to_owned(), value.clone())),
+        None => drop(map.remove(field)),
+    }
+}
+
+/// Whether anything but metadata and status differs.
+fn content(a: &Value, b: &Value) -> bool {
+    let parts = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(map) = object.as_object_mut() {
+            map.remove("metadata");
+            map.remove("status");
+        }
+        object
+    };
+    parts(a) != parts(b)
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Value, ClusterError> {
     serde_json::from_slice(bytes).map_err(|error| invalid(&error))
 }
 

@@ -12,19 +12,18 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::MemoryCluster;
-use super::state::State;
+use super::change::decode;
+use super::state::{Key, State};
 use crate::fault::Call;
 
 #[async_trait]
 impl Cluster for MemoryCluster {
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
-        self.call(&bare("version"), |_| {
-            Ok(ServerVersion { git_version: "v1.34.2".into(), major: "1".into(), minor: "34".into() })
-        })
+        self.call(&bare("version"), |_| Ok(version())).await
     }
 
     async fn discover(&self) -> Result<Catalog, ClusterError> {
-        self.call(&bare("discover"), |state| Ok(state.catalog()))
+        self.call(&bare("discover"), |state| Ok(state.catalog())).await
     }
 
     async fn list(&self, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
@@ -34,11 +33,11 @@ impl Cluster for MemoryCluster {
             namespace: query.namespace.clone().unwrap_or_default(),
             name: String::new(),
         };
-        self.call(&call, |state| list(state, kind, query, page))
+        self.call(&call, |state| page_of(state, kind, query, page)).await
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Object, ClusterError> {
-        self.call(&on("get", object), |state| encode(state.existing(&state.locate(object)?)?))
+        self.call(&on("get", object), |state| encode(state.existing(&state.locate(object)?)?)).await
     }
 
     async fn create(
@@ -48,17 +47,18 @@ impl Cluster for MemoryCluster {
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
         let body = decode(&body)?;
-        self.call(&on("create", object), |state| encode(&state.create(object, body, options)?))
+        self.call(&on("create", object), |state| encode(&state.create(object, body, options)?)).await
     }
 
     async fn patch(
         &self,
         object: &ObjectRef,
-        _subresource: Option<&str>,
+        subresource: Option<&str>,
         patch: &Patch,
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
-        self.call(&on("patch", object), |state| encode(&state.patch(object, patch, options)?))
+        self.call(&on("patch", object), |state| encode(&state.patch(object, subresource, patch, options)?))
+            .await
     }
 
     async fn replace_status(
@@ -68,11 +68,11 @@ impl Cluster for MemoryCluster {
         options: &WriteOptions,
     ) -> Result<Object, ClusterError> {
         let body = decode(&body)?;
-        self.call(&on("status", object), |state| encode(&state.replace_status(object, &body, options)?))
+        self.call(&on("status", object), |state| encode(&state.replace_status(object, &body, options)?)).await
     }
 
     async fn delete(&self, object: &ObjectRef) -> Result<(), ClusterError> {
-        self.call(&on("delete", object), |state| state.delete(object))
+        self.call(&on("delete", object), |state| state.delete(object)).await
     }
 
     async fn wait(
@@ -88,23 +88,29 @@ impl Cluster for MemoryCluster {
             };
             if condition(found.as_ref()) { Ok(()) } else { Err(ClusterError::Timeout) }
         })
+        .await
     }
 }
 
 impl MemoryCluster {
-    fn call<T>(
+    /// Carries a call out under the rules of the faults.
+    pub(super) async fn call<T>(
         &self,
         call: &Call,
         act: impl FnOnce(&mut State) -> Result<T, ClusterError>,
     ) -> Result<T, ClusterError> {
-        self.faults.enter(call)?;
+        self.faults.enter(call).await?;
         let answer = act(&mut self.lock());
-        self.faults.leave(call)?;
+        self.faults.leave(call).await?;
         answer
     }
 }
 
-fn bare(verb: &'static str) -> Call {
+pub(super) fn version() -> ServerVersion {
+    ServerVersion { git_version: "v1.34.2".into(), major: "1".into(), minor: "34".into() }
+}
+
+pub(super) fn bare(verb: &'static str) -> Call {
     Call { verb, resource: String::new(), namespace: String::new(), name: String::new() }
 }
 
@@ -117,7 +123,23 @@ fn on(verb: &'static str, object: &ObjectRef) -> Call {
     }
 }
 
-fn list(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
+fn page_of(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Result<Page, ClusterError> {
+    let body = list(state, kind, query, page, |object| untyped(object, kind))?;
+    let body = Bytes::from(body.to_string());
+    if body.len() > page.max_bytes {
+        return Err(ClusterError::PageTooLarge { max_bytes: page.max_bytes });
+    }
+    Page::parse(&body, kind).map_err(|error| ClusterError::Decode { message: error.to_string() })
+}
+
+/// Metadata and items of a list.
+pub(super) fn list(
+    state: &State,
+    kind: &Kind,
+    query: &ListQuery,
+    page: &PageRequest,
+    item: impl Fn(&Value) -> Value,
+) -> Result<Value, ClusterError> {
     let resource = kind.group_resource();
     if state.catalog().get_version(&resource, &kind.version).is_none() {
         return Err(ClusterError::NotFound {
@@ -128,30 +150,27 @@ fn list(state: &State, kind: &Kind, query: &ListQuery, page: &PageRequest) -> Re
     let selected: Vec<&Value> = state
         .objects
         .iter()
-        .filter(|(key, object)| {
-            key.0 == resource
-                && query.namespace.as_ref().is_none_or(|namespace| *namespace == key.1)
-                && selects(&query.label_selector, object)
-                && names(&query.field_selector, &key.2)
-        })
+        .filter(|(key, object)| key.0 == resource && is_selected(query, key, object))
         .map(|(_, object)| object)
         .collect();
     let start: usize =
         page.continue_token.as_deref().and_then(|token| token.parse().ok()).unwrap_or_default();
     let limit = if page.limit == 0 { usize::MAX } else { page.limit as usize };
-    let items: Vec<Value> =
-        selected.iter().skip(start).take(limit).map(|object| untyped(object, kind)).collect();
+    let items: Vec<Value> = selected.iter().skip(start).take(limit).map(|object| item(object)).collect();
     let end = start + items.len();
     let mut metadata = json!({"resourceVersion": state.revision().to_string()});
     if end < selected.len() {
         metadata["continue"] = end.to_string().into();
         metadata["remainingItemCount"] = (selected.len() - end).into();
     }
-    let body = Bytes::from(json!({"metadata": metadata, "items": items}).to_string());
-    if body.len() > page.max_bytes {
-        return Err(ClusterError::PageTooLarge { max_bytes: page.max_bytes });
-    }
-    Page::parse(&body, kind).map_err(|error| ClusterError::Decode { message: error.to_string() })
+    Ok(json!({"metadata": metadata, "items": items}))
+}
+
+/// Whether a list or watch of its kind holds the object.
+pub(super) fn is_selected(query: &ListQuery, key: &Key, object: &Value) -> bool {
+    query.namespace.as_ref().is_none_or(|namespace| *namespace == key.1)
+        && selects(&query.label_selector, object)
+        && names(&query.field_selector, &key.2)
 }
 
 /// The items of a built-in kind's list carry no apiVersion and kind.
@@ -181,10 +200,6 @@ fn names(selector: &str, name: &str) -> bool {
 
 fn encode(value: &Value) -> Result<Object, ClusterError> {
     Object::from_tree(value).map_err(|error| ClusterError::Decode { message: error.to_string() })
-}
-
-fn decode(bytes: &[u8]) -> Result<Value, ClusterError> {
-    serde_json::from_slice(bytes).map_err(|error| ClusterError::Invalid { message: error.to_string() })
 }
 
 #[cfg(test)]

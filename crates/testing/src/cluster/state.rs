@@ -1,10 +1,12 @@
-//! What the memory cluster holds.
+//! What the memory cluster holds, and what has changed in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bowline_engine::catalog::{BrokenGroup, Catalog, Kind};
 use bowline_engine::port::{ClusterError, ObjectRef};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 /// `(plural.group, namespace, name)`; namespace is empty for cluster-scoped kinds.
 pub(super) type Key = (String, String, String);
@@ -13,12 +15,46 @@ pub(super) struct State {
     pub(super) kinds: Vec<Kind>,
     pub(super) broken: Vec<BrokenGroup>,
     pub(super) objects: BTreeMap<Key, Value>,
+    /// Tells the time of creations and deletions.
+    pub(super) now: Box<dyn Fn() -> Timestamp + Send>,
+    /// Resources whose status is written with the rest, as of definitions without that subresource.
+    whole: BTreeSet<String>,
     revision: u64,
+    history: Vec<Change>,
+    /// Changes up to this revision are not remembered.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the client's watches read it"))]
+    compacted: u64,
+    /// The revision of the last change.
+    told: u64,
+    changed: watch::Sender<u64>,
+}
+
+/// One change of an object, as watches tell it.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the client's watches read it"))]
+pub(super) struct Change {
+    pub(super) revision: u64,
+    pub(super) key: Key,
+    /// `ADDED`, `MODIFIED`, `DELETED`.
+    pub(super) kind: &'static str,
+    /// The object; its last form for a deletion.
+    pub(super) object: Value,
 }
 
 impl State {
-    pub(super) fn new(kinds: Vec<Kind>) -> Self {
-        Self { kinds, broken: Vec::new(), objects: BTreeMap::new(), revision: 100 }
+    pub(super) fn new(kinds: Vec<Kind>, now: impl Fn() -> Timestamp + Send + 'static) -> Self {
+        Self {
+            kinds,
+            broken: Vec::new(),
+            objects: BTreeMap::new(),
+            now: Box::new(now),
+            whole: BTreeSet::new(),
+            revision: 100,
+            history: Vec::new(),
+            compacted: 0,
+            told: 0,
+            changed: watch::Sender::new(100),
+        }
     }
 
     pub(super) fn catalog(&self) -> Catalog {
@@ -38,6 +74,11 @@ impl State {
         self.revision
     }
 
+    /// Whether the status of a resource can only be written through its subresource.
+    pub(super) fn has_status_subresource(&self, resource: &str) -> bool {
+        !self.whole.contains(resource)
+    }
+
     pub(super) fn put(&mut self, object: Value) {
         self.serve_crd(&object);
         let key = self.key_of(&object).expect("a test puts only objects of served kinds");
@@ -45,7 +86,32 @@ impl State {
         if !namespace.is_empty() && self.find("namespaces", "", &namespace).is_none() {
             self.put(crate::object::namespace(&namespace));
         }
-        self.objects.insert(key, object);
+        self.insert(key, object);
+    }
+
+    /// Stores an object and tells it.
+    pub(super) fn insert(&mut self, key: Key, object: Value) {
+        let kind = if self.objects.contains_key(&key) { "MODIFIED" } else { "ADDED" };
+        self.objects.insert(key.clone(), object.clone());
+        self.tell(kind, key, object);
+    }
+
+    /// Removes an object and tells it.
+    pub(super) fn erase(&mut self, key: &Key) {
+        let Some(mut object) = self.objects.remove(key) else { return };
+        object["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
+        self.tell("DELETED", key.clone(), object);
+    }
+
+    fn tell(&mut self, kind: &'static str, key: Key, object: Value) {
+        // A test may store an object word for word, which makes no revision.
+        if self.told == self.revision {
+            self.next_revision();
+        }
+        let revision = self.revision;
+        self.told = revision;
+        self.history.push(Change { revision, key, kind, object });
+        self.changed.send_replace(revision);
     }
 
     pub(super) fn find(&self, resource: &str, namespace: &str, name: &str) -> Option<&Value> {
@@ -53,7 +119,7 @@ impl State {
     }
 
     pub(super) fn remove(&mut self, resource: &str, namespace: &str, name: &str) {
-        self.objects.remove(&(resource.into(), namespace.into(), name.into()));
+        self.erase(&(resource.into(), namespace.into(), name.into()));
     }
 
     pub(super) fn keys(&self) -> Vec<String> {
@@ -95,6 +161,9 @@ impl State {
                 &text(&spec["names"]["plural"]),
                 spec["scope"] == "Namespaced",
             );
+            if version["subresources"]["status"].is_null() {
+                self.whole.insert(kind.group_resource().to_string());
+            }
             kind.preferred = self.kinds.iter().all(|served| served.group_resource() != kind.group_resource());
             if !self.kinds.iter().any(|served| {
                 served.group_resource() == kind.group_resource() && served.version == kind.version
@@ -121,5 +190,25 @@ impl State {
             namespace.into(),
             object["metadata"]["name"].as_str()?.into(),
         ))
+    }
+}
+
+#[cfg(feature = "server")]
+impl State {
+    /// The changes after a revision; `None` when they are not remembered any more.
+    pub(super) fn changes_after(&self, revision: u64) -> Option<&[Change]> {
+        let first = self.history.partition_point(|change| change.revision <= revision);
+        (revision >= self.compacted).then(|| &self.history[first..])
+    }
+
+    /// Forgets the changes so far, as a compaction does.
+    pub(super) fn forget_changes(&mut self) {
+        self.history.clear();
+        self.compacted = self.revision;
+    }
+
+    /// Wakes at every change.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 }
