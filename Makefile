@@ -43,8 +43,12 @@ check: packages ## formatting, lints, licences, layering; no tests
 	cargo run -q -p xtask -- verify
 	cluster/tools/packages shellcheck=shellcheck
 	shellcheck -x -P SCRIPTDIR cluster/{up,down,run,processes.sh} cluster/tools/{build,packages} cluster/sample/apply .ci/run
-	if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources
-	else echo "NOT RUN: cargo deny, because it is not installed (cargo install cargo-deny)"; fi
+	PATH=$$PATH:$(CURDIR)/.cache/cargo/bin
+	command -v cargo-deny >/dev/null || {
+		echo "installing cargo-deny into .cache/cargo (once, some minutes)"
+		cargo install --quiet --locked --root .cache/cargo cargo-deny
+	}
+	cargo deny check bans licenses sources
 	for crate in $(crates); do
 		name=$$(sed -n 's/^name = "\(.*\)"/\1/p' "crates/$$crate/Cargo.toml" | head -n 1)
 		echo "does $$name build alone?"
