@@ -1,8 +1,10 @@
 //! Blobs: named bytes in a flat store, the only thing a repository asks of the outside world.
 //!
 //! [`BlobStore`] is the contract. A file system store and an in-memory one live here; object stores are adapters written
-//! elsewhere. Wrappers add one property each: [`ReadOnlyStore`], [`RetryingStore`], [`ThrottledStore`], [`FaultyStore`].
+//! elsewhere and judged by `conformance`. Wrappers add one property each: [`ReadOnlyStore`], [`RetryingStore`], [`ThrottledStore`], [`FaultyStore`].
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod faulty;
 mod filesystem;
 mod memory;
@@ -202,8 +204,11 @@ pub(crate) fn slice(data: &Bytes, range: Option<&Range<u64>>) -> BlobResult<Byte
     Ok(data.slice(start as usize..end as usize))
 }
 
-/// Refuses names that could leave the place of the repository.
-pub(crate) fn check_name(id: &str) -> BlobResult<()> {
+/// Refuses names that could leave the place of the repository, for stores that make keys or paths of them.
+///
+/// # Errors
+/// [`BlobError::InvalidName`].
+pub fn check_name(id: &str) -> BlobResult<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if id.is_empty() || id.len() > 255 || id.starts_with('.') || !id.bytes().all(plain) {
         return Err(BlobError::InvalidName(id.to_owned()));
@@ -212,4 +217,4 @@ pub(crate) fn check_name(id: &str) -> BlobResult<()> {
 }
 
 #[cfg(test)]
-mod conformance;
+mod tests;

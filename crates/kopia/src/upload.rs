@@ -3,11 +3,15 @@
 //! Threads take jobs (list a directory, store some of its files, help with the chunks of a large file) from one stack, so
 //! that the tree is walked in depth and little of it is open at a time. A directory is stored when its last child is.
 
+mod checkpoint;
 mod files;
 mod jobs;
+mod local;
+mod source;
 mod spread;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,9 +24,15 @@ use crate::Result;
 use crate::content::blocking;
 use crate::error::Error;
 use crate::object;
-use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Stats, Summary};
+use crate::snapshot::{
+    self, Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Snapshot, Stats, Summary,
+};
 use crate::splitter::Splitter;
 use crate::writer::Writer;
+
+pub use checkpoint::{CHECKPOINT, Checkpoints, SaveCheckpoint, SnapshotCheckpoints};
+pub use local::LocalTree;
+pub use source::{Attributes, Child, Source, SourceFile, SourceFolder, SourceKind, SourceRoot};
 
 /// How to upload.
 #[derive(Debug, Clone)]
@@ -33,15 +43,23 @@ pub struct UploadOptions {
     pub xattrs: bool,
     /// Ends the upload with [`Error::Cancelled`].
     pub cancel: CancellationToken,
+    /// Whether and how what is there is saved during long uploads.
+    pub checkpoints: Option<Checkpoints>,
     /// Told about every file.
     pub observer: Arc<dyn UploadObserver>,
 }
 
 impl Default for UploadOptions {
-    /// As many threads as the machine has cores, extended attributes, no observer.
+    /// As many threads as the machine has cores, extended attributes, no checkpoints, no observer.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { threads, xattrs: true, cancel: CancellationToken::new(), observer: Arc::new(()) }
+        Self {
+            threads,
+            xattrs: true,
+            cancel: CancellationToken::new(),
+            checkpoints: None,
+            observer: Arc::new(()),
+        }
     }
 }
 
@@ -101,6 +119,24 @@ pub struct Uploaded {
     pub special: u64,
 }
 
+impl Uploaded {
+    /// A whole snapshot of `source` with this tree, as yet without description, tags and pins.
+    pub fn snapshot(self, source: snapshot::Source) -> Snapshot {
+        Snapshot {
+            id: String::new(),
+            source,
+            description: String::new(),
+            start_time: self.started,
+            end_time: self.ended,
+            stats: self.stats,
+            incomplete: None,
+            root_entry: Some(self.root),
+            tags: BTreeMap::new(),
+            pins: Vec::new(),
+        }
+    }
+}
+
 /// Uploads a directory, or a single file, and all below it. `parent` is the root of an earlier snapshot of the same source:
 /// what looks unchanged since is not read.
 ///
@@ -113,8 +149,25 @@ pub async fn upload_tree(
     parent: Option<DirectoryEntry>,
     options: UploadOptions,
 ) -> Result<Uploaded> {
-    let (contents, root) = (writer.contents().clone(), root.into());
-    blocking(move || tree::run(&contents, &root, parent.as_ref(), &options)).await
+    let root = root.into();
+    let opened = blocking(move || {
+        LocalTree::open(&root).map_err(|source| Error::File { action: "open", path: root, source })
+    });
+    upload_source(writer, Arc::new(opened.await?), parent, options).await
+}
+
+/// As [`upload_tree`], of a tree that need not lie on a disk.
+///
+/// # Errors
+/// As [`upload_tree`].
+pub async fn upload_source(
+    writer: &Writer,
+    source: Arc<dyn Source>,
+    parent: Option<DirectoryEntry>,
+    options: UploadOptions,
+) -> Result<Uploaded> {
+    let contents = writer.contents().clone();
+    blocking(move || tree::run(&contents, source, parent.as_ref(), &options)).await
 }
 
 /// Uploads what `source` yields as the only entry of a synthetic directory, both called `name`: the form of a block device,
@@ -135,7 +188,8 @@ pub async fn upload_stream(
             let mut sink = spread::Spread::new(shared);
             let mut source = spread::Watched { inner: source, options: &options };
             let splitter = Splitter::from_name(&contents.contents().format().parameters().splitter)?;
-            let stored = object::write_stream(&mut source, splitter, &mut sink, &contents, &mut Vec::new())?;
+            let stored =
+                object::write_stream(&mut source, None, splitter, &mut sink, &contents, &mut Vec::new())?;
             stored.map_err(|source| read_error(&options, name.as_ref(), source))
         })?;
         let file = DirectoryEntry { size, object: Some(object), ..synthetic(&name, EntryKind::File) };
@@ -173,3 +227,6 @@ fn read_error(options: &UploadOptions, path: &Path, source: std::io::Error) -> E
     }
     Error::File { action: "read", path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,41 +1,57 @@
 //! Extended attributes of files, as this crate's extension to directory entries.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{flistxattr, llistxattr};
 use xattr::FileExt;
+
+use crate::snapshot::Xattrs;
 
 /// Set by the system of each machine for itself.
 const LEFT_OUT: [&str; 2] = ["security.selinux", "trusted.overlay."];
 
-type Attributes = Option<Box<BTreeMap<String, String>>>;
+/// Room for the names of most files' attributes.
+const NAMES: usize = 512;
 
-/// The attributes of an open file; unreadable ones count as absent.
-pub(crate) fn read(file: &File) -> Attributes {
-    let names = file.list_xattr().ok()?;
-    collect(names, |name| file.get_xattr(name))
+/// The attributes of an open file or folder; unreadable ones count as absent.
+pub(crate) fn read(file: impl AsFd) -> Xattrs {
+    // Nearly every file has none, so one call must be enough to know that.
+    if flistxattr(&file, &mut [0; NAMES]) == Ok(0) {
+        return None;
+    }
+    collect(&in_proc(file.as_fd()))
 }
 
 /// The attributes of a file of an open directory.
-pub(crate) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> Attributes {
-    let mut path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+pub(crate) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> Xattrs {
+    let mut path = in_proc(directory);
     path.push(name);
-    let names = xattr::list(&path).ok()?;
-    collect(names, |name| xattr::get(&path, name))
+    if llistxattr(&path, &mut [0; NAMES]) == Ok(0) {
+        return None;
+    }
+    collect(&path)
 }
 
-fn collect(
-    names: impl Iterator<Item = std::ffi::OsString>,
-    get: impl Fn(&OsStr) -> std::io::Result<Option<Vec<u8>>>,
-) -> Attributes {
-    let wanted =
-        names.filter(|name| !LEFT_OUT.iter().any(|left| name.as_bytes().starts_with(left.as_bytes())));
-    let found: BTreeMap<String, String> =
-        wanted.filter_map(|name| Some((name.to_str()?.to_owned(), hex::encode(get(&name).ok()??)))).collect();
+/// A path to what is open. With a name behind it no link at its end is followed, without one the link of `/proc` must be.
+fn in_proc(open: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()))
+}
+
+fn collect(path: &Path) -> Xattrs {
+    let direct = path.parent() == Some(Path::new("/proc/self/fd"));
+    let list = || if direct { xattr::list_deref(path) } else { xattr::list(path) };
+    let get = |name: &OsStr| if direct { xattr::get_deref(path, name) } else { xattr::get(path, name) };
+    let wanted = |name: &OsString| !LEFT_OUT.iter().any(|left| name.as_bytes().starts_with(left.as_bytes()));
+    let found: BTreeMap<String, String> = list()
+        .ok()?
+        .filter(wanted)
+        .filter_map(|name| Some((name.to_str()?.to_owned(), hex::encode(get(&name).ok()??))))
+        .collect();
     (!found.is_empty()).then(|| Box::new(found))
 }
 

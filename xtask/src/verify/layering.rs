@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages at the top, which may use everything.
-const TOPS: &[&str] = &["bowline", "bowline-e2e", "bowline-bench", "xtask"];
+const TOPS: &[&str] = &["bowline", "bowline-e2e", "bowline-bench", "bowline-bench-kopia", "xtask"];
 
 /// Packages without a Kubernetes client.
 const NO_CLIENT: &[&str] = &["bowline-api", "bowline-engine", "bowline-store", "bowline-kopia"];

@@ -1,89 +1,81 @@
-//! One suite that judges every store.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! The contract of [`BlobStore`] as checks that any store can be put to, here and in other crates.
 
 use bytes::Bytes;
 
-use super::{
-    BlobError, BlobStore, BlobStoreExt, Fault, FaultyStore, FileSystemStore, MemoryStore, PutOptions,
-    ReadOnlyStore, RetryPolicy, RetryingStore, ThrottledStore,
-};
+use super::{BlobError, BlobMetadata, BlobStore, BlobStoreExt, PutOptions};
 
-async fn conforms(store: &dyn BlobStore) {
-    let long = "p3bf9b8c9398b106ecb0c3e4b8f60ca18-s7d6ecce17ef60a2a147";
-    assert!(store.get(long, None).await.unwrap_err().is_not_found());
-    assert!(store.metadata(long).await.unwrap_err().is_not_found());
-    store.delete(long).await.unwrap();
-    for id in [long, "p3bf9b8c9398b106ecb0c3e4b8f60ca19", "kopia.repository", "xe1", "_log_2026"] {
-        store.put(id, Bytes::from_static(b"hello"), PutOptions::default()).await.unwrap();
+/// Judges a store, which must be empty, by the whole contract; leaves some blobs in it.
+///
+/// # Panics
+/// When the store breaks the contract.
+pub async fn check(store: &dyn BlobStore) {
+    changes(store).await;
+    ranges(store).await;
+    listings(store).await;
+    names(store).await;
+}
+
+const LONG: &str = "p3bf9b8c9398b106ecb0c3e4b8f60ca18-s7d6ecce17ef60a2a147";
+const NEIGHBOUR: &str = "p3bf9b8c9398b106ecb0c3e4b8f60ca19";
+
+async fn put(store: &dyn BlobStore, id: &str, data: &'static str) {
+    store.put(id, Bytes::from_static(data.as_bytes()), PutOptions::default()).await.expect(id);
+}
+
+async fn changes(store: &dyn BlobStore) {
+    assert!(store.get(LONG, None).await.expect_err("it is missing").is_not_found());
+    assert!(store.metadata(LONG).await.expect_err("it is missing").is_not_found());
+    store.delete(LONG).await.expect("a missing blob may be deleted");
+    for id in [LONG, NEIGHBOUR, "kopia.repository", "xe1", "_log_2026"] {
+        put(store, id, "hello").await;
     }
-    store.put("xe1", Bytes::from_static(b"replaced"), PutOptions::default()).await.unwrap();
+    put(store, "xe1", "replaced").await;
     let refused = store.put("xe1", Bytes::new(), PutOptions::if_absent()).await;
-    assert!(matches!(refused, Err(BlobError::AlreadyExists)));
-    store.put("xe2", Bytes::from_static(b""), PutOptions::if_absent()).await.unwrap();
-    assert_eq!(store.get("xe1", None).await.unwrap(), "replaced");
-    assert_eq!(store.get(long, Some(1..3)).await.unwrap(), "el");
-    assert_eq!(store.get(long, Some(5..5)).await.unwrap(), "");
-    assert!(matches!(store.get(long, Some(2..6)).await, Err(BlobError::InvalidRange { start: 2, end: 6 })));
-    assert_eq!(store.metadata("xe1").await.unwrap().length, 8);
-    let names = |found: Vec<super::BlobMetadata>| found.into_iter().map(|blob| blob.id).collect::<Vec<_>>();
-    assert_eq!(names(store.list_sorted("p3bf9").await.unwrap()), [long, "p3bf9b8c9398b106ecb0c3e4b8f60ca19"]);
-    assert_eq!(names(store.list_sorted("xe").await.unwrap()), ["xe1", "xe2"]);
-    assert_eq!(store.list_sorted("").await.unwrap().len(), 6);
-    store.delete("xe1").await.unwrap();
-    assert_eq!(names(store.list_sorted("xe").await.unwrap()), ["xe2"]);
-    for bad in ["", "../x", "a/b", ".shards"] {
+    assert!(matches!(refused, Err(BlobError::AlreadyExists)), "{refused:?}");
+    store.put("xe2", Bytes::new(), PutOptions::if_absent()).await.expect("there is none yet");
+    assert_eq!(store.get("xe1", None).await.expect("xe1"), "replaced");
+    assert_eq!(store.get("xe2", None).await.expect("xe2"), "");
+    assert_eq!(store.metadata("xe1").await.expect("xe1").length, 8);
+}
+
+async fn ranges(store: &dyn BlobStore) {
+    for (range, expected) in [(1..3, "el"), (0..5, "hello"), (5..5, ""), (2..2, "")] {
+        assert_eq!(store.get(LONG, Some(range)).await.expect("inside"), expected);
+    }
+    for range in [2..6, 5..6, 6..6, 7..9] {
+        let outside = store.get(LONG, Some(range.clone())).await;
+        let expected = (range.start, range.end);
+        assert!(
+            matches!(outside, Err(BlobError::InvalidRange { start, end }) if (start, end) == expected),
+            "{outside:?}"
+        );
+    }
+    assert!(store.get("missing", Some(0..0)).await.expect_err("it is missing").is_not_found());
+}
+
+async fn listed(store: &dyn BlobStore, prefix: &str) -> Vec<BlobMetadata> {
+    store.list_sorted(prefix).await.expect("a listing")
+}
+
+async fn listings(store: &dyn BlobStore) {
+    let names = |found: &[BlobMetadata]| found.iter().map(|blob| blob.id.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&listed(store, "p3bf9").await), [LONG, NEIGHBOUR]);
+    assert_eq!(names(&listed(store, "xe").await), ["xe1", "xe2"]);
+    assert_eq!(names(&listed(store, "nothing").await), [""; 0]);
+    let all = listed(store, "").await;
+    assert_eq!(all.len(), 6);
+    for blob in all {
+        assert_eq!(store.metadata(&blob.id).await.expect("it was listed"), blob);
+    }
+    store.delete("xe1").await.expect("it exists");
+    assert_eq!(names(&listed(store, "xe").await), ["xe2"]);
+}
+
+async fn names(store: &dyn BlobStore) {
+    let before = listed(store, "").await.len();
+    for bad in ["", "../x", "a/b", ".shards", "a\nb", &"x".repeat(256)] {
         assert!(store.put(bad, Bytes::new(), PutOptions::default()).await.is_err(), "{bad:?}");
+        assert!(store.get(bad, None).await.is_err(), "{bad:?}");
     }
-}
-
-#[tokio::test]
-async fn every_store_keeps_the_contract() {
-    let folder = tempfile::tempdir().unwrap();
-    conforms(&FileSystemStore::create(folder.path().join("repo")).unwrap()).await;
-    conforms(&MemoryStore::default()).await;
-    conforms(&FaultyStore::new(Arc::new(MemoryStore::default()), None)).await;
-    conforms(&RetryingStore::new(Arc::new(MemoryStore::default()), RetryPolicy::default())).await;
-    conforms(&ThrottledStore::new(Arc::new(MemoryStore::default()), 1, Duration::ZERO)).await;
-}
-
-#[tokio::test]
-async fn files_lie_where_kopia_puts_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = FileSystemStore::create(folder.path()).unwrap();
-    for id in ["p3bf9b8c9398b106ecb0c3e4b8f60ca18-s7d6ec", "kopia.repository"] {
-        store.put(id, Bytes::new(), PutOptions::default()).await.unwrap();
-    }
-    assert!(folder.path().join("p/3bf/9b8c9398b106ecb0c3e4b8f60ca18-s7d6ec.f").exists());
-    assert!(folder.path().join("kopia.repository.f").exists());
-    let shards = std::fs::read_to_string(folder.path().join(".shards")).unwrap();
-    assert_eq!(shards, "{\"default\":[1,3],\"maxNonShardedLength\":20}\n");
-}
-
-#[tokio::test]
-async fn a_read_only_store_refuses_changes() {
-    let store = ReadOnlyStore(Arc::new(MemoryStore::default()));
-    assert!(matches!(store.put("x", Bytes::new(), PutOptions::default()).await, Err(BlobError::ReadOnly)));
-    assert!(matches!(store.delete("x").await, Err(BlobError::ReadOnly)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn passing_failures_are_retried_and_crashes_are_not() {
-    for (fault, works) in [(Fault::Transient, true), (Fault::CrashBefore, false)] {
-        let faulty = Arc::new(FaultyStore::new(Arc::new(MemoryStore::default()), Some((0, fault))));
-        let store = RetryingStore::new(faulty.clone(), RetryPolicy::default());
-        let result = store.put("x", Bytes::new(), PutOptions::default()).await;
-        assert_eq!(result.is_ok(), works);
-        assert_eq!(faulty.operations(), if works { 2 } else { 1 });
-    }
-}
-
-#[tokio::test]
-async fn a_crash_after_the_operation_leaves_its_effect() {
-    let memory = MemoryStore::default();
-    let faulty = FaultyStore::new(Arc::new(memory.clone()), Some((0, Fault::CrashAfter)));
-    assert!(faulty.put("x", Bytes::new(), PutOptions::default()).await.is_err());
-    assert!(memory.get("x", None).await.is_ok());
-    assert!(faulty.get("x", None).await.is_err());
+    assert_eq!(listed(store, "").await.len(), before);
 }

@@ -10,6 +10,8 @@ use crate::{Error, Result};
 
 /// Several chunks are cut from one buffer, so that they can be hashed together.
 const BUFFER_CHUNKS: usize = 2;
+/// Files that are shorter are read at once; no chunk is as short.
+const SMALL: u64 = 64 << 10;
 
 /// Stores chunks of file data; the seam where an upload spreads them over threads.
 pub(crate) trait ChunkSink {
@@ -46,12 +48,14 @@ pub(crate) fn chunks<'a>(buffer: &'a [u8], ends: &'a [usize]) -> impl Iterator<I
     starts.zip(ends).map(|(start, end)| &buffer[start..*end])
 }
 
-/// Stores everything that `source` yields and answers object and length. `buffer` is scratch space to be used again.
+/// Stores everything that `source` yields and answers object and length. `expected` is the length as far as it is known:
+/// of a file that has it, no second look for more is taken. `buffer` is scratch space to be used again.
 ///
 /// # Errors
 /// Reading errors as they are, in the inner result; those of the writer in the outer one.
 pub(crate) fn write_stream(
     source: &mut dyn Read,
+    expected: Option<u64>,
     splitter: Splitter,
     sink: &mut dyn ChunkSink,
     writer: &ContentWriter,
@@ -62,11 +66,18 @@ pub(crate) fn write_stream(
     buffer.clear();
     loop {
         let wanted = capacity - buffer.len();
-        let got = match source.take(wanted as u64).read_to_end(buffer) {
-            Ok(got) => got,
+        let at_end = match expected {
+            Some(expected) if expected < SMALL && buffer.is_empty() && pieces.is_empty() => fill(source, expected, buffer),
+            _ => {
+                let remaining = expected.unwrap_or(0).min(wanted as u64);
+                buffer.reserve_exact(remaining as usize);
+                source.take(wanted as u64).read_to_end(buffer).map(|got| got < wanted)
+            }
+        };
+        let at_end = match at_end {
+            Ok(at_end) => at_end,
             Err(error) => return Ok(Err(error)),
         };
-        let at_end = got < wanted;
         let ends = cuts(buffer, splitter, at_end, pieces.is_empty());
         let used = ends.last().copied().unwrap_or(0);
         *buffer = sink.store(std::mem::take(buffer), &ends, &mut pieces)?;
@@ -79,6 +90,29 @@ pub(crate) fn write_stream(
     let length = pieces.iter().map(|(_, length)| length).sum();
     let object = combine(writer, pieces, None)?;
     Ok(Ok((object, length)))
+}
+
+/// Reads a file of which `expected` bytes are left; answers whether that was all. As a rule it takes one read.
+fn fill(source: &mut dyn Read, expected: u64, buffer: &mut Vec<u8>) -> std::io::Result<bool> {
+    let wanted = expected as usize;
+    loop {
+        let start = buffer.len();
+        buffer.resize(wanted + 1, 0);
+        let got = match source.read(&mut buffer[start..]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+            Ok(0) => {
+                buffer.truncate(start);
+                return Ok(true);
+            }
+            Ok(got) => got,
+        };
+        buffer.truncate(start + got);
+        if buffer.len() >= wanted {
+            // One byte more than expected: it grew, and may go on.
+            return Ok(buffer.len() == wanted);
+        }
+    }
 }
 
 /// Where the chunks in `data` end. Unless `at_end`, what might go on in the next buffer is left over.
@@ -123,7 +157,7 @@ pub(crate) fn write_bytes(
     data: &[u8],
     compress: bool,
 ) -> Result<ObjectId> {
-    let splitter = Splitter::default();
+    let splitter = Splitter::from_name(&writer.contents().format().parameters().splitter)?;
     let ends = cuts(data, splitter, true, true);
     if ends.len() == 1 {
         return writer.write(Some(prefix), data, compress).map(ObjectId::direct);

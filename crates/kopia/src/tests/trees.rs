@@ -80,17 +80,12 @@ fn look(root: &Path) -> BTreeMap<PathBuf, String> {
 async fn upload(repository: &Repository, root: &Path, parent: Option<DirectoryEntry>) -> (Uploaded, String) {
     let writer = repository.writer(WriteOptions { max_pending: 500, ..WriteOptions::default() }).unwrap();
     let uploaded = upload::upload_tree(&writer, root, parent, UploadOptions::default()).await.unwrap();
+    let source = Source { host: "default".into(), user_name: "default".into(), path: "some/where".into() };
     let snapshot = Snapshot {
-        id: String::new(),
-        source: Source { host: "default".into(), user_name: "default".into(), path: "some/where".into() },
         description: "test".into(),
-        start_time: uploaded.started,
-        end_time: uploaded.ended,
-        stats: uploaded.stats,
-        incomplete: None,
-        root_entry: Some(uploaded.root.clone()),
         tags: [("backup".to_owned(), "b1".to_owned())].into(),
         pins: vec!["pin".into()],
+        ..uploaded.clone().snapshot(source)
     };
     let id = writer.put_snapshot(&snapshot).unwrap();
     writer.flush().await.unwrap();

@@ -17,7 +17,7 @@ async fn write_object(writer: &Arc<ContentWriter>, data: Vec<u8>) -> ObjectId {
     let write = move || {
         let mut sink = Inline { writer: &writer, prefix: None, compress: false };
         let mut source = Cursor::new(data);
-        object::write_stream(&mut source, Splitter::default(), &mut sink, &writer, &mut Vec::new())
+        object::write_stream(&mut source, None, Splitter::default(), &mut sink, &writer, &mut Vec::new())
     };
     tokio::task::spawn_blocking(write).await.unwrap().unwrap().unwrap().0
 }

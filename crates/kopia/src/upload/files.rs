@@ -1,105 +1,101 @@
 //! Storing the files and links of one directory.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
-use rustix::io::Errno;
-
 use super::Outcome;
 use super::jobs::{Shared, add};
+use super::source::{Attributes, Child, SourceFile, SourceFolder, SourceKind};
 use super::spread::{Spread, Watched};
-use super::tree::{Node, prototype};
+use super::tree::Node;
+use crate::Result;
 use crate::object::{self, ObjectId};
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode};
-use crate::{Result, xattrs};
 
-/// Room for most files.
-const SMALL: usize = 64 << 10;
 /// Files that take long enough to read to be looked at twice.
 const RECHECK: u64 = 1 << 20;
 
 /// Some files of one directory.
 pub(super) struct FileBatch {
     node: Arc<Node>,
-    directory: Arc<OwnedFd>,
-    names: Vec<OsString>,
+    folder: Arc<dyn SourceFolder>,
+    children: Vec<Child>,
 }
 
 impl FileBatch {
-    pub(super) fn new(node: Arc<Node>, directory: Arc<OwnedFd>, names: Vec<OsString>) -> Self {
-        Self { node, directory, names }
+    pub(super) fn new(node: Arc<Node>, folder: Arc<dyn SourceFolder>, children: Vec<Child>) -> Self {
+        Self { node, folder, children }
     }
 
     pub(super) fn store(self, shared: &Shared<'_>) -> Result<()> {
-        let mut store = FileStore::new(shared, self.directory.as_fd(), self.node.path());
-        let mut entries = Vec::with_capacity(self.names.len());
-        for name in &self.names {
+        let mut store = FileStore::new(shared, &*self.folder, self.node.path());
+        let mut entries = Vec::with_capacity(self.children.len());
+        for child in &self.children {
             shared.check()?;
-            let (entry, outcome) = store.store(name, self.node.previous(name))?;
+            let (entry, outcome) = store.store(child, self.node.previous(&child.name))?;
             entries.extend(entry);
             match outcome {
-                Outcome::Failed(error) => self.node.fail(shared, &self.node.path().join(name), error),
-                Outcome::Vanished => self.node.count_vanished(shared, &self.node.path().join(name)),
+                Outcome::Failed(error) => {
+                    self.node.fail(shared, &self.node.path().join(&child.name), &error);
+                }
+                Outcome::Vanished => self.node.count_vanished(shared, &self.node.path().join(&child.name)),
                 _ => {}
             }
         }
         self.node.add(entries);
-        drop(self.directory);
+        drop(self.folder);
         self.node.release(shared)
     }
 }
 
+/// An entry, if there is one to store, and what became of it.
+type Stored = (Option<DirectoryEntry>, Outcome);
+/// The outer error is that of the entry alone, the inner one ends the upload.
+type Attempt<T> = io::Result<Result<T>>;
+
 /// Stores one entry after the other of a directory.
 pub(super) struct FileStore<'a, 'b> {
     shared: &'a Shared<'b>,
-    directory: BorrowedFd<'a>,
+    folder: &'a dyn SourceFolder,
     path: &'a Path,
     buffer: Vec<u8>,
 }
 
 impl<'a, 'b> FileStore<'a, 'b> {
-    pub(super) fn new(shared: &'a Shared<'b>, directory: BorrowedFd<'a>, path: &'a Path) -> Self {
-        Self { shared, directory, path, buffer: Vec::with_capacity(SMALL) }
+    pub(super) fn new(shared: &'a Shared<'b>, folder: &'a dyn SourceFolder, path: &'a Path) -> Self {
+        Self { shared, folder, path, buffer: Vec::new() }
     }
 
     /// Stores one entry, if it can be, and tells what became of it.
-    pub(super) fn store(
-        &mut self,
-        name: &OsStr,
-        previous: Option<&DirectoryEntry>,
-    ) -> Result<(Option<DirectoryEntry>, Outcome)> {
-        let (entry, outcome) = match self.try_store(name, previous) {
+    pub(super) fn store(&mut self, child: &Child, previous: Option<&DirectoryEntry>) -> Result<Stored> {
+        let stored = match self.try_store(child, previous) {
             Ok(stored) => stored?,
-            Err(Errno::NOENT) => (None, Outcome::Vanished),
-            Err(error) => return Ok((None, Outcome::Failed(error.into()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => (None, Outcome::Vanished),
+            Err(error) => (None, Outcome::Failed(error)),
         };
-        self.count(&outcome);
-        self.shared.options.observer.on_entry(&self.path.join(name), &outcome);
-        Ok((entry, outcome))
+        self.count(&stored.1);
+        self.shared.options.observer.on_entry(&self.path.join(&child.name), &stored.1);
+        Ok(stored)
     }
 
-    /// The outer error is that of the file, the inner one ends the upload.
-    fn try_store(
-        &mut self,
-        name: &OsStr,
-        previous: Option<&DirectoryEntry>,
-    ) -> Result<Result<(Option<DirectoryEntry>, Outcome)>, Errno> {
-        let stat = statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {
-                let entry = prototype(name, EntryKind::File, &stat);
+    fn try_store(&mut self, child: &Child, previous: Option<&DirectoryEntry>) -> Attempt<Stored> {
+        // A file that must be read in any case tells its attributes when it is open.
+        if child.kind == Some(SourceKind::File) && previous.is_none() {
+            return self.read_file(child);
+        }
+        let attributes = self.folder.child(&child.name)?;
+        match attributes.kind {
+            SourceKind::File => {
+                let entry = attributes.entry(&child.name, EntryKind::File);
                 match self.reusable(&entry, previous) {
-                    Ok(Some(object)) => Ok(Ok(self.reuse(entry, object))),
-                    Ok(None) => self.read_file(name),
+                    Ok(Some(object)) => Ok(Ok(self.reuse(child, entry, object))),
+                    Ok(None) => self.read_file(child),
                     Err(error) => Ok(Err(error)),
                 }
             }
-            FileType::Symlink => self.read_link(name, &stat),
-            _ => Ok(Ok((None, Outcome::Special))),
+            SourceKind::Link => self.read_link(child, &attributes),
+            SourceKind::Folder | SourceKind::Special => Ok(Ok((None, Outcome::Special))),
         }
     }
 
@@ -115,59 +111,56 @@ impl<'a, 'b> FileStore<'a, 'b> {
         Ok(self.shared.writer.exists(&object.content())?.then_some(object))
     }
 
-    fn reuse(&self, mut entry: DirectoryEntry, object: ObjectId) -> (Option<DirectoryEntry>, Outcome) {
+    fn reuse(&self, child: &Child, mut entry: DirectoryEntry, object: ObjectId) -> Stored {
         entry.object = Some(object);
         if self.shared.options.xattrs {
-            entry.xattrs = xattrs::read_at(self.directory, &entry.file_name());
+            entry.xattrs = self.folder.child_xattrs(&child.name);
         }
         let size = entry.size;
         (Some(entry), Outcome::Unchanged { size })
     }
 
-    fn read_file(&mut self, name: &OsStr) -> Result<Result<(Option<DirectoryEntry>, Outcome)>, Errno> {
-        // A pipe that took the file's place must not block us.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(openat(self.directory, name, flags, Mode::empty())?);
-        let before = fstat(&file)?;
-        if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
+    fn read_file(&mut self, child: &Child) -> Attempt<Stored> {
+        let mut file = self.folder.open(&child.name)?;
+        let before = file.attributes()?;
+        if before.kind != SourceKind::File {
             return Ok(Ok((None, Outcome::Special)));
         }
-        let mut source = Watched { inner: &file, options: self.shared.options };
-        let mut sink = Spread::new(self.shared);
-        let splitter = self.shared.splitter;
-        let stored =
-            object::write_stream(&mut source, splitter, &mut sink, self.shared.writer, &mut self.buffer);
-        let (object, size) = match stored {
-            Ok(Ok(stored)) => stored,
-            Ok(Err(error)) => {
-                return self.shared.check().map_or_else(|cancel| Ok(Err(cancel)), |()| Err(errno(&error)));
-            }
+        let mut entry = before.entry(&child.name, EntryKind::File);
+        let (object, size) = match self.read_all(&mut *file, before.size)? {
+            Ok(stored) => stored,
             Err(error) => return Ok(Err(error)),
         };
-        let mut entry =
-            DirectoryEntry { object: Some(object), size, ..prototype(name, EntryKind::File, &before) };
+        (entry.object, entry.size) = (Some(object), size);
         if self.shared.options.xattrs {
-            entry.xattrs = xattrs::read(&file);
+            entry.xattrs = file.xattrs();
         }
-        let outcome =
-            if changed(&file, &before, size)? { Outcome::Changed { size } } else { Outcome::Stored { size } };
+        let changed = size != before.size || (size >= RECHECK && is_changed(&*file, &before)?);
+        let outcome = if changed { Outcome::Changed { size } } else { Outcome::Stored { size } };
         Ok(Ok((Some(entry), outcome)))
     }
 
-    fn read_link(
-        &mut self,
-        name: &OsStr,
-        stat: &Stat,
-    ) -> Result<Result<(Option<DirectoryEntry>, Outcome)>, Errno> {
-        let target = readlinkat(self.directory, name, Vec::new())?;
-        let written = self.shared.writer.write(None, target.as_bytes(), false);
-        let size = target.as_bytes().len() as u64;
+    fn read_all(&mut self, file: &mut dyn SourceFile, size: u64) -> Attempt<(ObjectId, u64)> {
+        let shared = self.shared;
+        let mut source = Watched { inner: file, options: shared.options };
+        let mut sink = Spread::new(shared);
+        let (splitter, writer) = (shared.splitter, shared.writer);
+        match object::write_stream(&mut source, Some(size), splitter, &mut sink, writer, &mut self.buffer) {
+            Ok(Ok(stored)) => Ok(Ok(stored)),
+            Ok(Err(error)) => shared.check().map_or_else(|cancelled| Ok(Err(cancelled)), |()| Err(error)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn read_link(&mut self, child: &Child, attributes: &Attributes) -> Attempt<Stored> {
+        let target = self.folder.read_link(&child.name)?;
+        let written = self.shared.writer.write(None, &target, false);
         Ok(written.map(|content| {
             let entry = DirectoryEntry {
                 object: Some(ObjectId::direct(content)),
                 mode: FileMode(0o777),
-                size,
-                ..prototype(name, EntryKind::Symlink, stat)
+                size: target.len() as u64,
+                ..attributes.entry(&child.name, EntryKind::Symlink)
             };
             (Some(entry), Outcome::Stored { size: 0 })
         }))
@@ -196,23 +189,7 @@ impl<'a, 'b> FileStore<'a, 'b> {
 }
 
 /// Whether a file is not what it was when reading began.
-fn changed(file: &File, before: &Stat, size: u64) -> Result<bool, Errno> {
-    if size != before.st_size as u64 {
-        return Ok(true);
-    }
-    if size < RECHECK {
-        return Ok(false);
-    }
-    let after = fstat(file)?;
-    let look = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
-    Ok(look(before) != look(&after))
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
-}
-
-/// A path for people to read.
-pub(super) fn legible(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+fn is_changed(file: &dyn SourceFile, before: &Attributes) -> io::Result<bool> {
+    let after = file.attributes()?;
+    Ok((after.size, after.modified) != (before.size, before.modified))
 }

@@ -1,13 +1,17 @@
 //! The stack of jobs and the threads that work on it.
 
+use std::ffi::OsString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::UploadOptions;
+use jiff::Timestamp;
+
 use super::spread::Batch;
 use super::tree::Node;
+use super::{UploadOptions, Uploaded};
 use crate::content::ContentWriter;
-use crate::snapshot::EntryError;
+use crate::snapshot::{DirectoryEntry, EntryError, Stats};
 use crate::splitter::Splitter;
 use crate::upload::files::FileBatch;
 use crate::{Error, Result};
@@ -16,8 +20,15 @@ const MAX_FAILURES: usize = 100;
 
 /// A piece of work.
 pub(super) enum Job {
-    /// List a directory.
-    Directory(Arc<Node>),
+    /// List the root.
+    Root(Arc<Node>),
+    /// List a directory. It holds no more than a name while it waits: a folder may have very many.
+    Directory {
+        /// The folder that it is in.
+        parent: Arc<Node>,
+        /// Its name.
+        name: OsString,
+    },
     /// Store some files of a directory.
     Files(FileBatch),
     /// Store some chunks of a large file, for the thread that reads it.
@@ -30,9 +41,13 @@ pub(super) struct Shared<'a> {
     pub(super) options: &'a UploadOptions,
     pub(super) splitter: Splitter,
     pub(super) counters: Counters,
-    pub(super) failures: Mutex<Vec<EntryError>>,
+    started: Timestamp,
+    failures: Mutex<Vec<EntryError>>,
     stack: Mutex<Stack>,
+    /// There is work, or none will come.
     changed: Condvar,
+    /// The end of all work.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -65,12 +80,14 @@ impl<'a> Shared<'a> {
     pub(super) fn new(writer: &'a Arc<ContentWriter>, options: &'a UploadOptions) -> Result<Self> {
         Ok(Self {
             splitter: Splitter::from_name(&writer.contents().format().parameters().splitter)?,
+            started: writer.contents().clock().now(),
             writer,
             options,
             counters: Counters::default(),
             failures: Mutex::default(),
             stack: Mutex::default(),
             changed: Condvar::new(),
+            ended: Condvar::new(),
         })
     }
 
@@ -88,16 +105,21 @@ impl<'a> Shared<'a> {
     pub(super) fn work(&self, until_closed: bool) {
         while let Some(job) = self.next(until_closed) {
             let result = self.check().and_then(|()| self.run(job));
-            let mut stack = self.lock();
-            stack.unfinished -= 1;
-            if let Err(error) = result {
-                stack.error.get_or_insert(error);
-            }
-            let wake = stack.unfinished == 0 || stack.error.is_some();
-            drop(stack);
-            if wake {
-                self.changed.notify_all();
-            }
+            self.done(result);
+        }
+    }
+
+    fn done(&self, result: Result<()>) {
+        let mut stack = self.lock();
+        stack.unfinished -= 1;
+        let wake = stack.unfinished == 0 || result.is_err();
+        if let Err(error) = result {
+            stack.error.get_or_insert(error);
+        }
+        drop(stack);
+        if wake {
+            self.changed.notify_all();
+            self.ended.notify_all();
         }
     }
 
@@ -116,7 +138,8 @@ impl<'a> Shared<'a> {
 
     fn run(&self, job: Job) -> Result<()> {
         match job {
-            Job::Directory(node) => node.list(self),
+            Job::Root(node) => node.list(self),
+            Job::Directory { parent, name } => parent.visit(self, &name),
             Job::Files(batch) => batch.store(self),
             Job::Help(batch) => {
                 batch.help(self.writer);
@@ -129,6 +152,20 @@ impl<'a> Shared<'a> {
         if self.options.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
+    /// Waits that long; `false` when all work ended before.
+    pub(super) fn is_working_after(&self, time: Duration) -> bool {
+        let working = |stack: &mut Stack| stack.unfinished > 0 && stack.error.is_none();
+        let waited = self.ended.wait_timeout_while(self.lock(), time, working);
+        let (mut stack, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        timeout.timed_out() && working(&mut stack)
+    }
+
+    /// Ends the work with an error, unless one has ended it already.
+    pub(super) fn fail(&self, error: Error) {
+        self.lock().error.get_or_insert(error);
+        self.changed.notify_all();
+    }
+
     /// The first error of any thread.
     pub(super) fn take_error(&self) -> Result<()> {
         self.lock().error.take().map_or(Ok(()), Err)
@@ -138,6 +175,30 @@ impl<'a> Shared<'a> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() < MAX_FAILURES {
             failures.push(failure);
+        }
+    }
+
+    /// What was done so far, with `root` as the root of the tree.
+    pub(super) fn uploaded(&self, root: DirectoryEntry) -> Uploaded {
+        let counters = &self.counters;
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Uploaded {
+            root,
+            stats: Stats {
+                total_size: get(&counters.bytes),
+                file_count: get(&counters.stored),
+                cached_files: get(&counters.cached),
+                non_cached_files: get(&counters.stored),
+                dir_count: get(&counters.directories),
+                ignored_error_count: get(&counters.ignored),
+                error_count: get(&counters.failed),
+                ..Stats::default()
+            },
+            started: self.started,
+            ended: self.writer.contents().clock().now(),
+            failures: self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            changed: get(&counters.changed),
+            special: get(&counters.special),
         }
     }
 

@@ -1,21 +1,17 @@
 //! The walk: directories are listed from the top down and stored from the bottom up.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use jiff::Timestamp;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
-
-use super::files::{self, FileBatch, FileStore};
+use super::files::{FileBatch, FileStore};
 use super::jobs::{Job, Shared, add};
-use super::{Outcome, UploadOptions, Uploaded};
+use super::source::{Child, Source, SourceFolder, SourceKind, SourceRoot};
+use super::{Outcome, UploadOptions, Uploaded, checkpoint};
 use crate::content::ContentWriter;
-use crate::object;
-use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Stats, Summary};
+use crate::object::{self, ObjectId};
+use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, Summary};
 use crate::{Error, Prefix, Result};
 
 /// Files that one job stores.
@@ -23,16 +19,23 @@ const FILES_PER_JOB: usize = 512;
 
 /// A directory of the tree, from its listing until its last child is stored.
 pub(super) struct Node {
+    source: Arc<dyn Source>,
     parent: Option<Arc<Node>>,
-    root: Arc<OwnedFd>,
     /// Relative to the root; empty for the root itself.
     path: PathBuf,
+    /// Its listing in the parent snapshot.
+    known: Option<ObjectId>,
+    seen: OnceLock<Seen>,
+    state: Mutex<NodeState>,
+    result: OnceLock<DirectoryEntry>,
+}
+
+/// What is known once a directory is open.
+struct Seen {
     /// Its own entry, without object and summary.
     entry: DirectoryEntry,
     /// Its children in the parent snapshot, by name.
-    previous: OnceLock<Vec<(OsString, DirectoryEntry)>>,
-    state: Mutex<NodeState>,
-    result: OnceLock<DirectoryEntry>,
+    previous: Vec<(OsString, DirectoryEntry)>,
 }
 
 #[derive(Default)]
@@ -43,103 +46,80 @@ struct NodeState {
     errors: Vec<EntryError>,
     /// Jobs and directories that this one waits for.
     waiting: usize,
+    /// Directories in it that are being stored; few at a time.
+    open: Vec<Weak<Node>>,
 }
 
 pub(super) fn run(
     writer: &Arc<ContentWriter>,
-    root: &Path,
+    source: Arc<dyn Source>,
     parent: Option<&DirectoryEntry>,
     options: &UploadOptions,
 ) -> Result<Uploaded> {
-    let started = writer.contents().clock().now();
-    let io = |source: rustix::io::Errno| Error::File {
-        action: "open",
-        path: root.to_owned(),
-        source: source.into(),
-    };
-    let stat = statat(CWD, root, AtFlags::empty()).map_err(io)?;
+    let name = PathBuf::from(source.name());
+    let unreadable = |action, source| Error::File { action, path: name.clone(), source };
     let shared = Shared::new(writer, options)?;
-    let name = root.file_name().unwrap_or(OsStr::new("/"));
-    let root_entry = if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = openat(CWD, root, flags, Mode::empty()).map_err(io)?;
-        upload_directory(&shared, fd, prototype(name, EntryKind::Directory, &stat), parent)?
-    } else {
-        upload_file(&shared, root, name, parent)?
-    };
-    let counters = &shared.counters;
-    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    Ok(Uploaded {
-        root: root_entry,
-        stats: Stats {
-            total_size: get(&counters.bytes),
-            file_count: get(&counters.stored),
-            cached_files: get(&counters.cached),
-            non_cached_files: get(&counters.stored),
-            dir_count: get(&counters.directories),
-            ignored_error_count: get(&counters.ignored),
-            error_count: get(&counters.failed),
-            ..Stats::default()
+    let root = match source.root().map_err(|error| unreadable("open", error))? {
+        SourceRoot::Folder => upload_directory(&shared, source, parent)?,
+        SourceRoot::File { folder, child } => match upload_file(&shared, &*folder, &child, parent)? {
+            (Some(entry), _) => entry,
+            (None, Outcome::Failed(error)) => return Err(unreadable("read", error)),
+            (None, _) => {
+                let name = name.display();
+                return Err(Error::InvalidArgument(format!("{name} is neither a directory nor a file")));
+            }
         },
-        started,
-        ended: writer.contents().clock().now(),
-        failures: std::mem::take(&mut *shared.failures.lock().unwrap_or_else(PoisonError::into_inner)),
-        changed: get(&counters.changed),
-        special: get(&counters.special),
-    })
-}
-
-fn upload_directory(
-    shared: &Shared<'_>,
-    fd: OwnedFd,
-    entry: DirectoryEntry,
-    previous: Option<&DirectoryEntry>,
-) -> Result<DirectoryEntry> {
-    let node = Arc::new(Node::new(None, Arc::new(fd), PathBuf::new(), entry));
-    node.load_previous(shared, previous)?;
-    shared.push([Job::Directory(node.clone())]);
-    std::thread::scope(|scope| {
-        for _ in 0..shared.options.threads.max(1) {
-            scope.spawn(|| shared.work(false));
-        }
-    });
-    shared.take_error()?;
-    node.result.get().cloned().ok_or(Error::Worker)
+    };
+    Ok(shared.uploaded(root))
 }
 
 /// The root may be a single file; then it is the only entry.
 fn upload_file(
     shared: &Shared<'_>,
-    root: &Path,
-    name: &OsStr,
-    previous: Option<&DirectoryEntry>,
+    folder: &dyn SourceFolder,
+    child: &Child,
+    parent: Option<&DirectoryEntry>,
+) -> Result<(Option<DirectoryEntry>, Outcome)> {
+    FileStore::new(shared, folder, Path::new("")).store(child, parent)
+}
+
+fn upload_directory(
+    shared: &Shared<'_>,
+    source: Arc<dyn Source>,
+    parent: Option<&DirectoryEntry>,
 ) -> Result<DirectoryEntry> {
-    let folder = root.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = openat(CWD, folder, flags, Mode::empty()).map_err(|source| Error::File {
-        action: "open",
-        path: folder.to_owned(),
-        source: source.into(),
-    })?;
-    let mut store = FileStore::new(shared, fd.as_fd(), folder);
-    match store.store(name, previous)? {
-        (Some(entry), _) => Ok(entry),
-        (None, Outcome::Failed(source)) => Err(Error::File { action: "read", path: root.to_owned(), source }),
-        (None, _) => {
-            Err(Error::InvalidArgument(format!("{} is neither a directory nor a file", root.display())))
+    let known = listing(parent);
+    let node = Arc::new(Node::new(source, None, PathBuf::new(), known));
+    shared.push([Job::Root(node.clone())]);
+    std::thread::scope(|scope| {
+        for _ in 0..shared.options.threads.max(1) {
+            scope.spawn(|| shared.work(false));
         }
-    }
+        checkpoint::save_now_and_then(shared, &node);
+    });
+    shared.take_error()?;
+    node.result.get().cloned().ok_or(Error::Worker)
+}
+
+/// The listing of a directory of the parent snapshot.
+fn listing(previous: Option<&DirectoryEntry>) -> Option<ObjectId> {
+    previous.filter(|entry| entry.kind == EntryKind::Directory).and_then(|entry| entry.object)
 }
 
 impl Node {
-    fn new(parent: Option<Arc<Node>>, root: Arc<OwnedFd>, path: PathBuf, entry: DirectoryEntry) -> Self {
+    fn new(
+        source: Arc<dyn Source>,
+        parent: Option<Arc<Node>>,
+        path: PathBuf,
+        known: Option<ObjectId>,
+    ) -> Self {
         Self {
+            source,
             parent,
-            root,
             path,
-            entry,
-            previous: OnceLock::new(),
-            state: Mutex::default(),
+            known,
+            seen: OnceLock::new(),
+            state: Mutex::new(NodeState { waiting: 1, ..NodeState::default() }),
             result: OnceLock::new(),
         }
     }
@@ -148,60 +128,84 @@ impl Node {
         &self.path
     }
 
+    /// Stores the directory of this name in this one.
+    pub(super) fn visit(self: &Arc<Self>, shared: &Shared<'_>, name: &OsStr) -> Result<()> {
+        let known = listing(self.previous(name));
+        let path = self.path.join(name);
+        let child = Arc::new(Self::new(self.source.clone(), Some(self.clone()), path, known));
+        self.lock().open.push(Arc::downgrade(&child));
+        child.list(shared)
+    }
+
     /// Lists the directory and makes jobs of its children.
     pub(super) fn list(self: &Arc<Self>, shared: &Shared<'_>) -> Result<()> {
-        self.lock().waiting = 1;
-        match self.open().and_then(|fd| read_names(&fd).map(|names| (fd, names))) {
-            Ok((fd, names)) => self.spawn_children(shared, fd, names)?,
-            Err(error) => self.fail(shared, &self.path, error.into()),
+        let previous = self.load_previous(shared)?;
+        let opened = self.source.folder(&self.path);
+        let attributes = match &opened {
+            Ok(folder) => folder.attributes(),
+            Err(_) => self.source.attributes(&self.path),
+        };
+        let attributes = match attributes {
+            Ok(attributes) => attributes,
+            Err(error) => return self.give_up(shared, error),
+        };
+        let name = self.path.file_name().map_or_else(|| self.source.name(), OsStr::to_owned);
+        let mut entry = attributes.entry(&name, EntryKind::Directory);
+        if let (Ok(folder), true) = (&opened, shared.options.xattrs) {
+            entry.xattrs = folder.xattrs();
+        }
+        let _ = self.seen.set(Seen { entry, previous });
+        match opened.and_then(|folder| Ok((folder.children()?, folder))) {
+            Ok((children, folder)) => self.spawn(shared, &folder, children),
+            Err(error) => self.fail(shared, &self.path, &error),
         }
         self.release(shared)
     }
 
-    fn open(&self) -> rustix::io::Result<OwnedFd> {
-        let path = if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(&*self.root, path, flags, Mode::empty())
+    /// Leaves the directory out of its parent: it vanished, or nothing at all is known of it.
+    fn give_up(self: &Arc<Self>, shared: &Shared<'_>, error: io::Error) -> Result<()> {
+        let Some(parent) = &self.parent else {
+            return Err(Error::File { action: "open", path: self.source.name().into(), source: error });
+        };
+        if error.kind() == ErrorKind::NotFound {
+            parent.count_vanished(shared, &self.path);
+        } else {
+            parent.fail(shared, &self.path, &error);
+        }
+        parent.close(self);
+        parent.release(shared)
     }
 
-    fn spawn_children(
+    fn spawn(
         self: &Arc<Self>,
         shared: &Shared<'_>,
-        fd: OwnedFd,
-        (directories, others): (Vec<OsString>, Vec<OsString>),
-    ) -> Result<()> {
-        let fd = Arc::new(fd);
-        let mut jobs = Vec::new();
-        // The stack is worked off from its end: files first, then the directories in order of their names.
-        for name in directories.iter().rev() {
-            match statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => jobs.push(self.child(shared, name, &stat)?),
-                Err(error) => self.fail(shared, &self.path.join(name), error.into()),
-            }
+        folder: &Arc<dyn SourceFolder>,
+        mut children: Vec<Child>,
+    ) {
+        for child in children.iter_mut().filter(|child| child.kind.is_none()) {
+            child.kind = folder.child(&child.name).ok().map(|attributes| attributes.kind);
         }
+        let is_folder = |child: &Child| child.kind == Some(SourceKind::Folder);
+        let (mut folders, mut others): (Vec<_>, Vec<_>) = children.into_iter().partition(is_folder);
+        folders.sort_unstable();
+        others.sort_unstable();
+        // The stack is worked off from its end: files first, then the directories in order of their names.
+        let mut jobs: Vec<_> = folders
+            .into_iter()
+            .rev()
+            .map(|child| Job::Directory { parent: self.clone(), name: child.name })
+            .collect();
         let batches = others.chunks(FILES_PER_JOB).rev();
         jobs.extend(
-            batches.map(|names| Job::Files(FileBatch::new(self.clone(), fd.clone(), names.to_vec()))),
+            batches.map(|files| Job::Files(FileBatch::new(self.clone(), folder.clone(), files.to_vec()))),
         );
         self.lock().waiting += jobs.len();
         shared.push(jobs);
-        Ok(())
-    }
-
-    fn child(self: &Arc<Self>, shared: &Shared<'_>, name: &OsStr, stat: &Stat) -> Result<Job> {
-        let entry = prototype(name, EntryKind::Directory, stat);
-        let node = Node::new(Some(self.clone()), self.root.clone(), self.path.join(name), entry);
-        if let Some(previous) = self.previous(name) {
-            node.load_previous(shared, Some(previous))?;
-        }
-        Ok(Job::Directory(Arc::new(node)))
     }
 
     /// Reads the listing of the parent snapshot. One that is damaged is not used; the new snapshot mends it.
-    fn load_previous(&self, shared: &Shared<'_>, previous: Option<&DirectoryEntry>) -> Result<()> {
-        let directory =
-            previous.filter(|entry| entry.kind == EntryKind::Directory).and_then(|entry| entry.object);
-        let Some(object) = directory else { return Ok(()) };
+    fn load_previous(&self, shared: &Shared<'_>) -> Result<Vec<(OsString, DirectoryEntry)>> {
+        let Some(object) = self.known else { return Ok(Vec::new()) };
         let mut children = match shared.writer.block_on(Directory::read(shared.writer.contents(), object)) {
             Ok(directory) => {
                 directory.entries.into_iter().map(|entry| (entry.file_name(), entry)).collect::<Vec<_>>()
@@ -210,13 +214,12 @@ impl Node {
             Err(error) => return Err(error),
         };
         children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let _ = self.previous.set(children);
-        Ok(())
+        Ok(children)
     }
 
     /// The child of this name in the parent snapshot.
     pub(super) fn previous(&self, name: &OsStr) -> Option<&DirectoryEntry> {
-        let children = self.previous.get()?;
+        let children = &self.seen.get()?.previous;
         let index = children.binary_search_by(|(known, _)| known.as_os_str().cmp(name)).ok()?;
         Some(&children[index].1)
     }
@@ -234,11 +237,10 @@ impl Node {
     }
 
     /// Records an entry that could not be read.
-    pub(super) fn fail(&self, shared: &Shared<'_>, path: &Path, error: std::io::Error) {
+    pub(super) fn fail(&self, shared: &Shared<'_>, path: &Path, error: &io::Error) {
         add(&shared.counters.failed, 1);
         let failure = EntryError { path: legible(path), error: error.to_string() };
         shared.record_failure(failure.clone());
-        shared.options.observer.on_entry(path, &Outcome::Failed(error));
         let mut state = self.lock();
         state.failed += 1;
         state.errors.push(failure);
@@ -256,25 +258,60 @@ impl Node {
                 }
                 std::mem::take(&mut *state)
             };
-            let entry = node.store(shared, state)?;
+            let entry = node.store(shared, state, None)?;
+            add(&shared.counters.directories, 1);
             let Some(parent) = node.parent.clone() else {
                 let _ = node.result.set(entry);
                 return Ok(());
             };
-            parent.lock().entries.push(entry);
+            shared.options.observer.on_entry(&node.path, &Outcome::Stored { size: 0 });
+            parent.add(vec![entry]);
+            parent.close(&node);
             node = parent;
         }
     }
 
-    fn store(&self, shared: &Shared<'_>, state: NodeState) -> Result<DirectoryEntry> {
-        let mut summary = Summary::of(&state.entries, self.entry.modified);
+    /// A directory in this one is no longer being stored.
+    fn close(&self, child: &Arc<Self>) {
+        self.lock().open.retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(child)));
+    }
+
+    /// Stores the directory as far as it is known, and answers its entry. `None` when that is nothing yet, or all.
+    pub(super) fn store_unfinished(&self, shared: &Shared<'_>, why: &str) -> Result<Option<DirectoryEntry>> {
+        let (mut state, open) = {
+            let state = self.lock();
+            if state.waiting == 0 || self.seen.get().is_none() {
+                return Ok(None);
+            }
+            let open: Vec<_> = state.open.iter().filter_map(Weak::upgrade).collect();
+            (state.clone_entries(), open)
+        };
+        for child in open {
+            state.entries.extend(child.store_unfinished(shared, why)?);
+        }
+        self.store(shared, state, Some(why)).map(Some)
+    }
+
+    fn store(
+        &self,
+        shared: &Shared<'_>,
+        state: NodeState,
+        unfinished: Option<&str>,
+    ) -> Result<DirectoryEntry> {
+        let seen = self.seen.get().ok_or(Error::Worker)?;
+        let mut summary = Summary::of(&state.entries, seen.entry.modified);
+        summary.incomplete = unfinished.map(str::to_owned);
         summary.num_failed += state.failed;
         summary.num_ignored_errors += state.ignored;
         summary.add_errors(state.errors);
-        let json = Directory::new(state.entries, summary.clone()).to_json()?;
+        let directory = Directory::new(state.entries, summary);
+        let json = directory.to_json()?;
         let object = object::write_bytes(shared.writer, Prefix::DIRECTORY, &json, false)?;
-        add(&shared.counters.directories, 1);
-        Ok(DirectoryEntry { object: Some(object), summary: Some(Box::new(summary)), ..self.entry.clone() })
+        Ok(DirectoryEntry {
+            object: Some(object),
+            summary: directory.summary.map(Box::new),
+            ..seen.entry.clone()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, NodeState> {
@@ -282,39 +319,20 @@ impl Node {
     }
 }
 
-/// The names of the directories and of everything else in a folder, each sorted.
-fn read_names(fd: &OwnedFd) -> rustix::io::Result<(Vec<OsString>, Vec<OsString>)> {
-    let (mut directories, mut others) = (Vec::new(), Vec::new());
-    for entry in Dir::read_from(fd)? {
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
-            continue;
+impl NodeState {
+    /// A copy of what is stored, without what is waited for.
+    fn clone_entries(&self) -> Self {
+        Self {
+            entries: self.entries.clone(),
+            failed: self.failed,
+            ignored: self.ignored,
+            errors: self.errors.clone(),
+            ..Self::default()
         }
-        let kind = match entry.file_type() {
-            FileType::Unknown => statat(fd, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
-            known => known,
-        };
-        if kind == FileType::Directory { &mut directories } else { &mut others }.push(name.to_owned());
-    }
-    directories.sort_unstable();
-    others.sort_unstable();
-    Ok((directories, others))
-}
-
-/// The entry of something on disk, without its object.
-pub(super) fn prototype(name: &OsStr, kind: EntryKind, stat: &Stat) -> DirectoryEntry {
-    DirectoryEntry {
-        mode: FileMode::from_unix(stat.st_mode),
-        size: if kind == EntryKind::Directory { 0 } else { stat.st_size as u64 },
-        modified: Timestamp::new(stat.st_mtime, stat.st_mtime_nsec as i32).unwrap_or(Timestamp::UNIX_EPOCH),
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        ..DirectoryEntry::new(name, kind)
     }
 }
 
+/// A path for people to read.
 fn legible(path: &Path) -> String {
-    files::legible(path)
+    path.to_string_lossy().into_owned()
 }

@@ -1,0 +1,119 @@
+//! The speed of splitter, hash and cipher, each alone and as a whole, on one core.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::Result;
+use kopia::blob::FileSystemStore;
+use kopia::crypto::{ContentCipher, EncryptionAlgorithm, HashAlgorithm, Hasher};
+use kopia::format::CreateOptions;
+use kopia::splitter::Splitter;
+use kopia::upload::{self, UploadOptions};
+use kopia::{OpenOptions, Repository, WriteOptions};
+
+use crate::measure::own_cpu;
+use crate::report::say;
+use crate::synthetic::{Forgetful, random};
+
+const DATA: usize = 64 << 20;
+const CHUNK: usize = 4 << 20;
+/// CPU seconds of one measurement.
+const LEAST: f64 = 2.0;
+
+/// Measures by CPU time, so that other programs on the machine hardly matter.
+pub(crate) fn run() -> Result<()> {
+    let data: Vec<u8> = (0..DATA as u64 / 8).flat_map(|number| random(number).to_le_bytes()).collect();
+    let chunks: Vec<&[u8]> = data.chunks(CHUNK).collect();
+    rate("floor: copy of memory", || {
+        black_box(data.clone());
+        Ok(())
+    })?;
+    rate("splitter DYNAMIC-4M-BUZHASH", || {
+        let mut rest = &data[..];
+        while let Some(length) = Splitter::default().next_cut(rest) {
+            rest = &rest[length..];
+        }
+        black_box(rest);
+        Ok(())
+    })?;
+    let hasher = Hasher::new(HashAlgorithm::Blake2b256Of128, &[7; 32])?;
+    rate("BLAKE2b keyed, one chunk at a time", || {
+        for chunk in &chunks {
+            black_box(hasher.hash(chunk));
+        }
+        Ok(())
+    })?;
+    for together in [2, 4] {
+        rate(&format!("BLAKE2b keyed, {together} chunks together"), || {
+            for chunks in chunks.chunks(together) {
+                black_box(hasher.hash_many(chunks));
+            }
+            Ok(())
+        })?;
+    }
+    let cipher = ContentCipher::new(EncryptionAlgorithm::Aes256Gcm, &[7; 32]);
+    rate("AES-256-GCM", || {
+        let mut out = Vec::new();
+        for chunk in &chunks {
+            out.clear();
+            cipher.encrypt(&[1; 16], chunk, &mut out)?;
+        }
+        black_box(out);
+        Ok(())
+    })?;
+    whole(&Arc::new(data))
+}
+
+fn rate(name: &str, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    let (before, mut bytes) = (own_cpu()?, 0);
+    loop {
+        work()?;
+        bytes += DATA;
+        let took = own_cpu()? - before;
+        if took >= LEAST {
+            say(&format!("{name:<38} {:>7.0} MB/s", bytes as f64 / took / 1e6));
+            return Ok(());
+        }
+    }
+}
+
+/// A backup of a stream by one thread, to a store that forgets it.
+fn whole(data: &Arc<Vec<u8>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Forgetful(FileSystemStore::create(folder.path())?));
+    let create = CreateOptions::default();
+    let repository = runtime.block_on(Repository::create(store, "x", &create, OpenOptions::default()))?;
+    let mut round = 0;
+    rate("whole chain, random data", || {
+        // Other bytes each time, lest they are found to be stored already.
+        round += 1;
+        let source = Altered { data: data.clone(), at: 0, mask: round };
+        let options = UploadOptions { threads: 1, ..UploadOptions::default() };
+        runtime.block_on(async {
+            let writer = repository.writer(WriteOptions::default())?;
+            upload::upload_stream(&writer, "/dev/bench", Box::new(source), options).await?;
+            writer.flush().await?;
+            Ok(())
+        })
+    })
+}
+
+/// The data with every byte changed by a mask.
+struct Altered {
+    data: Arc<Vec<u8>>,
+    at: usize,
+    mask: u8,
+}
+
+impl std::io::Read for Altered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let from = &self.data[self.at..];
+        let count = from.len().min(buffer.len());
+        for (to, from) in buffer[..count].iter_mut().zip(from) {
+            *to = from ^ self.mask;
+        }
+        self.at += count;
+        Ok(count)
+    }
+}
