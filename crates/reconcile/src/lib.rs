@@ -1,4 +1,5 @@
-//! A small kit for level-based controllers: cached watches, a keyed work queue with back-off, one status patch, reports, logs.
+//! A small kit for level-based controllers: cached watches, a keyed work queue with back-off, one status patch, reports, logs,
+//! and the election of the one server that may change things.
 //!
 //! ```text
 //!  Cache<K> ──changed names──> Worker ──name──> Reconcile::reconcile: observe → decide → act → StatusPatch
@@ -8,6 +9,8 @@
 
 mod backoff;
 mod cache;
+mod fence;
+mod lease;
 mod patch;
 mod report;
 pub mod telemetry;
@@ -15,6 +18,8 @@ mod worker;
 
 pub use backoff::Backoff;
 pub use cache::{Cache, Change, Changes};
+pub use fence::{Fence, Fenced, fenced_client};
+pub use lease::{Candidate, Held, Timing, WallClock};
 pub use patch::{Guard, merge_diff, patch, patch_body};
 pub use report::Reporter;
 pub use worker::{Failure, Next, Reconcile, Worker};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prometheus::Counter;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -75,6 +76,7 @@ pub struct Worker {
     backoff: Backoff<String>,
     running: JoinSet<Outcome>,
     tasks: HashMap<Id, String>,
+    failures: Option<Counter>,
 }
 
 /// A name and what became of it.
@@ -116,7 +118,14 @@ impl Worker {
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             running: JoinSet::new(),
             tasks: HashMap::new(),
+            failures: None,
         }
+    }
+
+    /// Counts the steps that fail, lost races excepted.
+    #[must_use]
+    pub fn counting(self, failures: Counter) -> Self {
+        Self { failures: Some(failures), ..self }
     }
 
     /// Works on the names that come in until `stop`, then waits for what runs.
@@ -183,6 +192,7 @@ impl Worker {
             Err(failure) => {
                 let pause = self.backoff.fail(name.clone());
                 if !failure.expected {
+                    self.failures.iter().for_each(Counter::inc);
                     let controller = self.reconciler.name();
                     tracing::error!(controller, name, error = %failure, "reconcile failed, will be repeated");
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bowline_reconcile::telemetry;
 
 use crate::adapter::ConnectOptions;
+use crate::leader::Election;
 
 /// The settings of the server.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct Config {
     pub scratch_directory: Option<PathBuf>,
     /// The pod that this is, for Events.
     pub instance: Option<String>,
+    /// What the log says first: settings that have no effect.
+    pub notices: Vec<String>,
+    /// How one of several servers is chosen to work (our `leader-elect`); `None` when there is only this one.
+    pub election: Option<Election>,
     /// Periods of periodic work.
     pub periods: Periods,
     /// What backups get that don't say it themselves.
@@ -106,6 +111,8 @@ impl Default for Config {
             public_url: None,
             scratch_directory: None,
             instance: None,
+            notices: Vec::new(),
+            election: None,
             periods: Periods::default(),
             defaults: BackupDefaults::default(),
             engine: EngineSettings::default(),
@@ -157,6 +164,12 @@ impl Config {
     /// Where the temporary files of runs go.
     pub fn scratch(&self) -> PathBuf {
         self.scratch_directory.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    /// What this process calls itself where others read it.
+    pub(crate) fn identity(&self) -> &str {
+        let elected = self.election.as_ref().map(|election| election.identity.as_str());
+        elected.or(self.instance.as_deref()).unwrap_or("a server")
     }
 
     /// Whether a controller is to be started.

@@ -9,7 +9,7 @@ use bowline_api::{
 };
 use bowline_engine::port::Ports;
 use bowline_reconcile::telemetry::RunLogs;
-use bowline_reconcile::{Cache, Guard, Reporter, patch};
+use bowline_reconcile::{Cache, Fence, Guard, Reporter, patch};
 use bowline_store::BackupStore;
 use jiff::Timestamp;
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -22,22 +22,26 @@ use crate::failure::ApiError;
 use crate::location::{LocationError, Stores};
 use crate::metrics::Metrics;
 
-/// The clients, caches and settings of the server.
+/// The clients, caches and settings of the server. Cloning shares them; each term of a leader has a stop token of its own.
+#[derive(Clone)]
 pub(crate) struct Context {
+    /// Changes nothing while the fence is closed, as do the ports and the stores.
     pub(crate) client: kube::Client,
+    pub(crate) fence: Fence,
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     pub(crate) caches: Caches,
-    pub(crate) stores: Stores,
-    pub(crate) metrics: Metrics,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) reporter: Reporter,
     pub(crate) logs: RunLogs,
-    pub(crate) signer: Signer,
-    /// Cancelled when the server is to end.
+    pub(crate) signer: Arc<Signer>,
+    /// Cancelled when the server is to end, or to stop leading.
     pub(crate) stop: CancellationToken,
 }
 
 /// The objects of the server's namespace.
+#[derive(Clone)]
 pub(crate) struct Caches {
     pub(crate) backups: Cache<Backup>,
     pub(crate) restores: Cache<Restore>,
@@ -67,15 +71,18 @@ impl Context {
             .map_err(|error| ApiError::new(format!("update {} {}", K::PLURAL, before.name_any()), error))
     }
 
-    /// Writes what changed, again and again until the API server takes it or refuses it for good.
-    pub(crate) async fn patch_persistently<K: Kind>(&self, before: &K, after: &K) -> Result<K, ApiError> {
+    /// Repeats a request until the API server grants it or refuses it for good.
+    pub(crate) async fn persistently<T, F>(&self, mut request: impl FnMut() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
         let start = self.now();
         let mut pause = Duration::from_millis(500);
         loop {
-            match self.patch(before, after, Guard::None).await {
+            match request().await {
                 Err(error) if !error.is_permanent() && elapsed(start, self.now()) < PERSISTENCE => {
                     tracing::warn!(error = %error, "will be tried again");
-                    self.ports.clock.sleep(pause).await;
+                    self.ports.clock.sleep(error.retry_after().unwrap_or(pause)).await;
                     pause = (pause * 2).min(Duration::from_secs(15));
                 }
                 result => return result,

@@ -8,9 +8,12 @@ mod backup_sync;
 mod delete_backup_request;
 mod download_request;
 mod gc;
+mod request;
 mod restore;
+mod run;
 mod schedule;
 mod server_status_request;
+mod targets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +59,8 @@ impl Starter<'_> {
         }
         let (tx, rx) = mpsc::channel(QUEUE);
         self.tasks.spawn(feed(cache.clone(), tx));
-        let worker = Worker::new(Arc::new(reconciler), concurrency);
+        let failures = self.context.metrics.own.failures(reconciler.name());
+        let worker = Worker::new(Arc::new(reconciler), concurrency).counting(failures);
         self.tasks.spawn(worker.run(rx, self.context.stop.clone()));
     }
 }

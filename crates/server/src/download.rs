@@ -6,14 +6,25 @@ use std::fmt;
 use bowline_api::request::{DownloadTarget, DownloadTargetKind};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use kube::{Api, Client};
 use sha2::Sha256;
+
+use crate::failure::ApiError;
 
 /// On a DownloadRequest: the signed path of what it asks for, for clients that must go through the API server's proxy.
 pub const DOWNLOAD_PATH_ANNOTATION: &str = "bowline.velero.io/download-path";
 /// On a DownloadRequest without URL: why there is none.
 pub const MESSAGE_ANNOTATION: &str = "bowline.velero.io/message";
 
-/// Signs and checks paths. The key lives as long as the process.
+/// Where all servers of a namespace keep their key.
+const SECRET: &str = "bowline-download-key";
+const KEY: &str = "key";
+
+/// Signs and checks paths. The key is in a Secret, so that URLs outlive the server that made them and any server answers them.
 pub(crate) struct Signer {
     key: [u8; 32],
 }
@@ -34,6 +45,43 @@ impl Signer {
         key[..16].copy_from_slice(first.as_bytes());
         key[16..].copy_from_slice(second.as_bytes());
         Self { key }
+    }
+
+    /// The signer of all servers of the namespace. Where Secrets can't be had it is this server's own.
+    pub(crate) async fn shared(client: &Client, namespace: &str) -> Self {
+        let own = Self::new();
+        match own.agree(&Api::namespaced(client.clone(), namespace)).await {
+            Ok(theirs) => theirs.unwrap_or(own),
+            Err(error) => {
+                tracing::warn!(secret = SECRET, error = %error, "only this server will answer the download URLs that it makes");
+                own
+            }
+        }
+    }
+
+    /// Offers its key to the other servers; another one's key if there is one already.
+    async fn agree(&self, secrets: &Api<Secret>) -> Result<Option<Self>, ApiError> {
+        let failed = |error| ApiError::new(format!("share the secret {SECRET}"), error);
+        let known = secrets.get_opt(SECRET).await.map_err(failed)?.and_then(Self::read);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let metadata = ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() };
+        let data = [(KEY.to_owned(), ByteString(self.key.to_vec()))].into();
+        let secret = Secret { metadata, data: Some(data), ..Secret::default() };
+        match secrets.create(&PostParams::default(), &secret).await.map_err(failed) {
+            Ok(_) => Ok(None),
+            // Another server was faster.
+            Err(error) if error.is_conflict() => {
+                Ok(secrets.get_opt(SECRET).await.map_err(failed)?.and_then(Self::read))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(secret: Secret) -> Option<Self> {
+        let key = secret.data?.remove(KEY)?.0.try_into().ok()?;
+        Some(Self { key })
     }
 
     /// The path with its signature. Names in it are those of Kubernetes objects, so nothing needs escaping.

@@ -1,6 +1,8 @@
 //! Failed requests to the API server, with what was attempted.
 
-use bowline_reconcile::Failure;
+use std::time::Duration;
+
+use bowline_reconcile::{Failure, Fenced};
 use thiserror::Error;
 
 use crate::adapter::chain;
@@ -12,16 +14,31 @@ pub struct ApiError {
     attempt: String,
     message: String,
     code: Option<u16>,
+    retry_after: Option<Duration>,
+    fenced: bool,
 }
 
 impl ApiError {
     /// What was attempted, as in "read the secret x", and how it failed.
     pub(crate) fn new(attempt: impl Into<String>, error: kube::Error) -> Self {
-        let (message, code) = match error {
-            kube::Error::Api(status) => (status.message.clone(), Some(status.code)),
-            error => (chain(&error), None),
+        let attempt = attempt.into();
+        let fenced = matches!(&error, kube::Error::Service(inner) if inner.is::<Fenced>());
+        let kube::Error::Api(status) = error else {
+            return Self { attempt, message: chain(&error), code: None, retry_after: None, fenced };
         };
-        Self { attempt: attempt.into(), message, code }
+        let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        let retry_after = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        Self { attempt, message: status.message.clone(), code: Some(status.code), retry_after, fenced }
+    }
+
+    /// How long the API server wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// This server does not lead, so it must not do that.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fenced
     }
 
     /// The object, or its kind, is not there.
@@ -36,11 +53,11 @@ impl ApiError {
 
     /// No repetition will help.
     pub(crate) fn is_permanent(&self) -> bool {
-        matches!(self.code, Some(400 | 403 | 404 | 409 | 413 | 422))
+        self.fenced || matches!(self.code, Some(400 | 403 | 404 | 409 | 413 | 422))
     }
 }
 
-/// A lost race is repeated quietly, everything else is an error.
+/// A lost race or a lost Lease is repeated quietly, everything else is an error.
 pub(crate) fn failure(error: ApiError) -> Failure {
-    if error.is_conflict() { Failure::race(error) } else { Failure::from(error) }
+    if error.is_conflict() || error.is_fenced() { Failure::race(error) } else { Failure::from(error) }
 }

@@ -8,17 +8,19 @@ pub mod adapter;
 mod config;
 mod context;
 mod controller;
+mod counted;
 mod download;
 mod failure;
+mod fenced;
 mod host;
 mod http;
+mod leader;
 pub mod location;
 mod metrics;
 pub mod operation;
 mod startup;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use bowline_reconcile::telemetry;
@@ -29,12 +31,10 @@ pub use config::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Engine
 pub use download::{DOWNLOAD_PATH_ANNOTATION, MESSAGE_ANNOTATION};
 pub use failure::ApiError;
 pub use host::{BuiltinStores, Host, StoreRegistry};
+pub use leader::Election;
 
 /// The version of server and client, as users see it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
-
-/// How long work that was told to stop may take to do so.
-const GRACE: Duration = Duration::from_secs(25);
 
 /// Runs the server until it is told to stop by SIGTERM or SIGINT. Logs go to standard output.
 ///
@@ -45,6 +45,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     tracing::info!(version = VERSION, namespace = config.namespace, "server starts");
+    config.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     let connection = startup::connect(&config, &stop).await?;
     run_on(config, Host::new(connection, logs, stop)).await
 }
@@ -54,26 +55,21 @@ pub async fn run_on(config: Config, host: Host) -> anyhow::Result<()> {
     startup::check(&host.connection.client, &config.namespace).await?;
     let stop = host.stop.clone();
     let mut watches = JoinSet::new();
-    let context = Arc::new(startup::context(config, &host, &mut watches)?);
+    let context = Arc::new(startup::context(config, &host, &mut watches).await?);
     let mut listener = JoinSet::new();
     listener.spawn(http::serve(Arc::clone(&context)));
-    let mut controllers = JoinSet::new();
-    controller::start(&context, &mut controllers);
-    tracing::info!("server is ready");
-    tokio::select! {
-        () = stop.cancelled() => {}
-        Some(ended) = listener.join_next() => ended.context("the listener ended")?.context("failed to listen")?,
-    }
-    // The listener may have ended first.
-    stop.cancel();
-    tracing::info!("server stops");
-    let ended = tokio::time::timeout(GRACE, async { while controllers.join_next().await.is_some() {} }).await;
-    if ended.is_ok() {
-        tracing::info!("server has stopped");
-    } else {
-        tracing::warn!("work did not stop in time and is left to the next server");
-    }
-    Ok(())
+    let mut leading = std::pin::pin!(leader::lead(&context, &host.connection.client));
+    let ended = tokio::select! {
+        () = &mut leading => Ok(()),
+        Some(ended) = listener.join_next() => {
+            // It ends when the server stops, or because it can't listen.
+            stop.cancel();
+            leading.await;
+            ended.context("the listener ended")?.context("failed to listen")
+        }
+    };
+    tracing::info!("server has stopped");
+    ended
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

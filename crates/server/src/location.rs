@@ -53,6 +53,18 @@ pub enum LocationError {
     Store(#[from] bowline_store::Error),
 }
 
+impl LocationError {
+    /// The same may succeed later without anybody changing anything.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Secret(error) => !error.is_permanent(),
+            Self::Store(error) => error.is_retryable(),
+            Self::Unavailable { .. } => true,
+            Self::Missing(_) | Self::ReadOnly(_) | Self::Key { .. } => false,
+        }
+    }
+}
+
 /// Reads the Secrets that the location names, and makes the plain form of it.
 pub async fn resolve(
     client: &kube::Client,

@@ -1,11 +1,18 @@
 //! The server's metrics, with Velero's names, types and labels (behaviour §8.1).
 
-use bowline_api::Backup;
-use bowline_api::BackupPhase;
+mod own;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bowline_api::{Backup, BackupPhase};
 use jiff::Timestamp;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     CounterVec, Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder,
 };
+
+use self::own::OwnMetrics;
 
 const SCHEDULE: &[&str] = &["schedule"];
 const CSI: &[&str] = &["schedule", "backupName"];
@@ -16,11 +23,14 @@ const DURATIONS: [f64; 9] = [60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 
 /// All metrics of the server.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Schedules whose series have been started.
+    schedules: Mutex<BTreeSet<String>>,
     pub(crate) backup: BackupMetrics,
     pub(crate) restore: RestoreMetrics,
     pub(crate) deletion: DeletionMetrics,
     /// 1 for locations that can be used, 0 for others.
     pub(crate) location_status: GaugeVec,
+    pub(crate) own: OwnMetrics,
 }
 
 /// Metrics of backups, by schedule; backups without one have an empty label.
@@ -57,6 +67,10 @@ pub(crate) struct DeletionMetrics {
     pub(crate) attempt: CounterVec,
     pub(crate) success: CounterVec,
     pub(crate) failure: CounterVec,
+}
+
+fn lock(schedules: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
+    schedules.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes metrics and registers them.
@@ -108,14 +122,20 @@ impl Metrics {
                 "Whether a backup storage location is available (1) or not (0)",
                 LOCATION,
             )?,
+            own: OwnMetrics::new(&registry)?,
+            schedules: Mutex::default(),
             registry: registry.clone(),
         };
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         metrics.start_schedule("");
         Ok(metrics)
     }
 
-    /// Starts the series of a schedule at 0.
+    /// Starts the series of a schedule at 0, unless they exist. Backups of before must not be taken for failed, so their status is 1.
     pub(crate) fn start_schedule(&self, schedule: &str) {
+        if !lock(&self.schedules).insert(schedule.to_owned()) {
+            return;
+        }
         for counter in self.counters() {
             counter.with_label_values(&[schedule]);
         }
@@ -127,6 +147,7 @@ impl Metrics {
 
     /// Drops the series of a schedule that is gone.
     pub(crate) fn drop_schedule(&self, schedule: &str) {
+        lock(&self.schedules).remove(schedule);
         // A series that was never started can't be removed, which is fine.
         for counter in self.counters() {
             let _ = counter.remove_label_values(&[schedule]);
@@ -217,7 +238,9 @@ impl BackupMetrics {
             BackupPhase::Completed => (&self.success, true),
             BackupPhase::PartiallyFailed => (&self.partial_failure, false),
             BackupPhase::FailedValidation => (&self.validation_failure, false),
-            _ => (&self.failure, false),
+            BackupPhase::Failed => (&self.failure, false),
+            // It is not at its end yet: its volumes are.
+            _ => return,
         };
         outcome.with_label_values(labels).inc();
         self.last_status.with_label_values(labels).set(f64::from(u8::from(good)));
@@ -272,8 +295,6 @@ impl DeletionMetrics {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     /// Names, types and labels that Velero 1.18.2 shows after backups, a deletion and restores.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bowline_api::Kind;
 use bowline_engine::port::Ports;
-use bowline_reconcile::{Cache, Reporter};
+use bowline_reconcile::{Cache, Fence, Reporter, fenced_client};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use thiserror::Error;
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::context::{Caches, Context};
 use crate::download::Signer;
 use crate::failure::ApiError;
+use crate::fenced::{FencedExec, FencedStores};
 use crate::host::Host;
 use crate::location::Stores;
 use crate::metrics::Metrics;
@@ -106,34 +107,39 @@ fn needed() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Builds what all controllers share, and starts the watches.
-pub(crate) fn context(config: Config, host: &Host, watches: &mut JoinSet<()>) -> Result<Context, StartError> {
-    let client = host.connection.client.clone();
+pub(crate) async fn context(
+    config: Config,
+    host: &Host,
+    watches: &mut JoinSet<()>,
+) -> Result<Context, StartError> {
+    // Who may lead has no right yet; who is alone always has.
+    let fence = if config.election.is_some() { Fence::closed() } else { Fence::open() };
+    let signer = Signer::shared(&host.connection.client, &config.namespace).await;
+    let client = fenced_client(&host.connection.client, &fence);
     let mut starter = Starter { client: &client, namespace: &config.namespace, watches };
-    let caches = Caches {
-        backups: starter.cache(),
-        restores: starter.cache(),
-        schedules: starter.cache(),
-        locations: starter.cache(),
-        delete_requests: starter.cache(),
-        download_requests: starter.cache(),
-        status_requests: starter.cache(),
-    };
+    let caches = starter.caches();
     Ok(Context {
-        ports: Ports {
-            cluster: Arc::new(ApiServer::new(&host.connection)),
-            exec: Arc::clone(&host.exec),
-            clock: Arc::clone(&host.clock),
-        },
+        ports: ports(host, &client, &fence),
         caches,
-        stores: Stores::new(Arc::clone(&host.stores)),
-        metrics: Metrics::new()?,
+        stores: Arc::new(Stores::new(Arc::new(FencedStores::new(Arc::clone(&host.stores), fence.clone())))),
+        metrics: Arc::new(Metrics::new()?),
         reporter: Reporter::new(client.clone(), "bowline", config.instance.clone()),
         logs: host.logs.clone(),
-        signer: Signer::new(),
+        signer: Arc::new(signer),
         stop: host.stop.clone(),
         client,
+        fence,
         config,
     })
+}
+
+fn ports(host: &Host, client: &kube::Client, fence: &Fence) -> Ports {
+    let connection = host.connection.through(client.clone());
+    Ports {
+        cluster: Arc::new(ApiServer::new(&connection)),
+        exec: Arc::new(FencedExec::new(Arc::clone(&host.exec), fence.clone())),
+        clock: Arc::clone(&host.clock),
+    }
 }
 
 struct Starter<'a> {
@@ -143,6 +149,18 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
+    fn caches(&mut self) -> Caches {
+        Caches {
+            backups: self.cache(),
+            restores: self.cache(),
+            schedules: self.cache(),
+            locations: self.cache(),
+            delete_requests: self.cache(),
+            download_requests: self.cache(),
+            status_requests: self.cache(),
+        }
+    }
+
     fn cache<K: Kind>(&mut self) -> Cache<K> {
         let (cache, watch) = Cache::start(self.client, self.namespace);
         self.watches.spawn(watch);

@@ -8,7 +8,9 @@ use std::time::Duration as StdDuration;
 use bowline_api::Duration;
 use bowline_reconcile::telemetry::{self, Format, Level};
 use bowline_server::adapter::ConnectOptions;
-use bowline_server::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
+use bowline_server::{
+    BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, Periods,
+};
 
 use pending::Pending;
 pub(crate) use pending::Uploader;
@@ -57,6 +59,9 @@ struct General {
     /// Only restore: start no controllers that make or delete backups
     #[arg(long)]
     restore_only: bool,
+    /// Stand by while another server works, and take over when it is gone (default: in a pod)
+    #[arg(long, value_name = "BOOL")]
+    leader_elect: Option<bool>,
     /// Schedules leave out the run that would be due at once
     #[arg(long)]
     schedule_skip_immediately: bool,
@@ -154,7 +159,7 @@ impl Server {
     /// The checked settings.
     fn config(self, session: &Session) -> anyhow::Result<Config> {
         let Self { general, defaults, periods, limits, pending } = self;
-        pending.warnings()?.iter().for_each(|line| session.screen.note(line));
+        let notices = pending.warnings()?;
         let mut disabled_controllers = general.disable_controllers;
         for name in &disabled_controllers {
             if !CONTROLLERS.contains(&name.as_str()) {
@@ -181,7 +186,12 @@ impl Server {
             metrics_address: general.metrics_address,
             public_url: general.public_url,
             scratch_directory: general.scratch_dir,
+            election: general
+                .leader_elect
+                .unwrap_or(session.environment.in_pod)
+                .then(|| Election::new(session.environment.pod.as_deref().unwrap_or("bowline"))),
             instance: session.environment.pod.clone(),
+            notices,
             concurrent_backups: at_least_one("--concurrent-backups", limits.concurrent_backups)?,
             concurrent_restores: at_least_one("--concurrent-restores", limits.concurrent_restores)?,
             schedule_skip_immediately: general.schedule_skip_immediately,

@@ -168,6 +168,11 @@ impl Connection {
         let default_namespace = client.default_namespace().to_owned();
         Self { client, url: "a given client".to_owned(), default_namespace, limit: None }
     }
+
+    /// The same API server by way of another client.
+    pub(crate) fn through(&self, client: kube::Client) -> Self {
+        Self { client, ..self.clone() }
+    }
 }
 
 impl std::fmt::Debug for Connection {

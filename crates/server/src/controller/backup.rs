@@ -4,25 +4,22 @@
 //! object, unless it is in the store already and only its status was lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_api::backup::BackupProgress;
 use bowline_api::{Backup, BackupPhase, BackupStorageLocation, Time, label};
 use bowline_engine::progress::Progress;
-use bowline_reconcile::{Failure, Guard, Next, Reconcile};
+use bowline_reconcile::{Failure, Next, Reconcile};
 use bowline_store::BackupStore;
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::attempts;
-use crate::adapter::chain;
+use super::run::{self, Finished, Runner, Subject, Trouble, Verdict};
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable, choose};
-use crate::operation::{FinishedBackup, Operation, prepare_backup, run_backup, validate_backup};
-
-/// How often progress is written down while it changes.
-const PROGRESS: Duration = Duration::from_secs(1);
+use crate::operation::{Operation, prepare_backup, run_backup, validate_backup};
 
 pub(super) struct Backups {
     context: Arc<Context>,
@@ -65,12 +62,9 @@ impl Backups {
         let mut after = backup.clone();
         let defaults = &self.context.config.defaults;
         prepare_backup(&mut after, &location.name_any(), defaults, &version, self.context.now());
-        attempts::count(&mut after.metadata);
-        // Who loses this race sees a backup that is not ReadyToStart any more.
-        let started = self.context.patch(backup, &after, Guard::Unchanged).await.map_err(failure)?;
         self.context.metrics.backup.attempt.with_label_values(&[schedule(backup)]).inc();
-        self.context.reporter.normal(&started, "Started", "the backup has started").await;
-        Box::pin(self.run(started, &location)).await
+        self.context.reporter.normal(backup, "Started", "the backup has started").await;
+        Box::pin(run::run(self, backup, after)).await
     }
 
     /// Everything that is wrong, not only the first.
@@ -92,44 +86,25 @@ impl Backups {
         let mut after = backup.clone();
         after.status.phase = Some(BackupPhase::FailedValidation);
         after.status.validation_errors = errors;
-        self.finish(backup, FinishedBackup::unstored(after)).await
+        run::finish(self, backup, Finished::bare(after)).await
+    }
+}
+
+#[async_trait]
+impl Runner for Backups {
+    type Object = Backup;
+
+    fn context(&self) -> &Context {
+        &self.context
     }
 
-    async fn resume(&self, backup: &Backup) -> Result<(), Failure> {
+    async fn attempt(&self, backup: &Backup, progress: &Progress) -> Result<Finished<Backup>, Trouble> {
         let location = self.choose(backup)?;
         let store = self.context.store(&location).await?;
         if let Some(stored) = stored(&store, backup).await? {
-            tracing::info!(backup = backup.name_any(), "backup was stored before the server ended");
-            let mut after = backup.clone();
-            after.status = stored.status;
-            return self.finish(backup, FinishedBackup::unstored(after)).await;
+            tracing::info!(backup = backup.name_any(), "backup was stored before its server ended");
+            return Ok(Finished::bare(Backup { status: stored.status, ..backup.clone() }));
         }
-        let mut after = backup.clone();
-        attempts::count(&mut after.metadata);
-        after.status.progress = None;
-        let resumed = self.context.patch(backup, &after, Guard::Unchanged).await.map_err(failure)?;
-        tracing::info!(
-            backup = backup.name_any(),
-            "backup is run again, because the server that ran it has ended"
-        );
-        Box::pin(self.run(resumed, &location)).await
-    }
-
-    async fn give_up(&self, backup: &Backup) -> Result<(), Failure> {
-        let mut after = backup.clone();
-        after.status.phase = Some(BackupPhase::Failed);
-        after.status.failure_reason = attempts::exhausted("backup");
-        after.status.completion_timestamp = Some(Time(self.context.now()));
-        self.finish(backup, FinishedBackup::unstored(after)).await
-    }
-
-    /// Runs the backup to its end. When the server is told to stop meanwhile, the backup stays InProgress for the next one.
-    async fn run(&self, backup: Backup, location: &BackupStorageLocation) -> Result<(), Failure> {
-        let store = match self.context.store(location).await {
-            Ok(store) => store,
-            Err(error) => return self.fail(&backup, &chain(&error)).await,
-        };
-        let progress = Progress::default();
         let operation = Operation {
             ports: &self.context.ports,
             store: &store,
@@ -137,70 +112,49 @@ impl Backups {
             namespace: Some(&self.context.config.namespace),
             scratch: &self.context.config.scratch(),
             logs: &self.context.logs,
-            progress: &progress,
+            progress,
             cancel: &self.context.stop,
         };
-        let result = tokio::select! {
-            result = run_backup(&operation, backup.clone()) => result,
-            never = self.watch(&backup, &progress) => match never {},
+        let finished = run_backup(&operation, backup.clone()).await.map_err(|_| Trouble::Stopped)?;
+        let (mut object, archive_bytes) = (finished.backup, finished.archive_bytes);
+        if let Some(hint) = finished.hint {
+            object.status.failure_reason = format!("{}; {hint}", object.status.failure_reason);
+        }
+        Ok(Finished { object, archive_bytes })
+    }
+
+    fn count(&self, finished: &Finished<Backup>) {
+        let Finished { object, archive_bytes } = finished;
+        self.context.metrics.backup.finished(schedule(object), object, *archive_bytes, self.context.now());
+    }
+}
+
+impl Subject for Backup {
+    const NOUN: &'static str = "backup";
+
+    fn set_progress(&mut self, progress: Option<(i32, i32)>) {
+        self.status.progress =
+            progress.map(|(total_items, items_backed_up)| BackupProgress { total_items, items_backed_up });
+    }
+
+    fn fail(&mut self, reason: String, now: Timestamp) {
+        self.status.phase = Some(BackupPhase::Failed);
+        self.status.failure_reason = reason;
+        self.status.completion_timestamp = Some(Time(now));
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        let status = &self.status;
+        let note = match self.phase() {
+            BackupPhase::Completed => return Some(Verdict::Good),
+            BackupPhase::FailedValidation => status.validation_errors.join("; "),
+            BackupPhase::Failed => status.failure_reason.clone(),
+            BackupPhase::PartiallyFailed => {
+                format!("{} errors, see the backup's log and results", status.errors)
+            }
+            _ => return None,
         };
-        match result {
-            Ok(finished) => self.finish(&backup, finished).await,
-            Err(stopped) => {
-                tracing::info!(backup = backup.name_any(), "{stopped}, the next server will do it");
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes progress down, at most once a second, for as long as it is polled.
-    async fn watch(&self, backup: &Backup, progress: &Progress) -> std::convert::Infallible {
-        let mut written = backup.clone();
-        loop {
-            self.context.ports.clock.sleep(PROGRESS).await;
-            let (total, done) = progress.snapshot();
-            let mut after = written.clone();
-            after.status.progress =
-                Some(BackupProgress { total_items: total as i32, items_backed_up: done as i32 });
-            match self.context.patch(&written, &after, Guard::None).await {
-                Ok(_) => written = after,
-                Err(error) => tracing::debug!(error = %error, "progress could not be written"),
-            }
-        }
-    }
-
-    async fn fail(&self, backup: &Backup, reason: &str) -> Result<(), Failure> {
-        let mut after = backup.clone();
-        after.status.phase = Some(BackupPhase::Failed);
-        reason.clone_into(&mut after.status.failure_reason);
-        after.status.completion_timestamp = Some(Time(self.context.now()));
-        self.finish(backup, FinishedBackup::unstored(after)).await
-    }
-
-    async fn finish(&self, before: &Backup, finished: FinishedBackup) -> Result<(), Failure> {
-        let FinishedBackup { backup: mut after, archive_bytes, hint } = finished;
-        if let Some(hint) = hint {
-            after.status.failure_reason = format!("{}; {hint}", after.status.failure_reason);
-        }
-        let metrics = &self.context.metrics.backup;
-        metrics.finished(schedule(before), &after, archive_bytes, self.context.now());
-        self.context.patch_persistently(before, &after).await.map_err(failure)?;
-        let phase = after.phase();
-        let reporter = &self.context.reporter;
-        match phase {
-            BackupPhase::Completed => reporter.normal(&after, "Completed", "the backup is complete").await,
-            BackupPhase::FailedValidation => {
-                reporter
-                    .warning(&after, "FailedValidation", &after.status.validation_errors.join("; "))
-                    .await;
-            }
-            BackupPhase::Failed => reporter.warning(&after, "Failed", &after.status.failure_reason).await,
-            _ => {
-                let note = format!("{} errors, see the backup's log and results", after.status.errors);
-                reporter.warning(&after, phase.as_str(), &note).await;
-            }
-        }
-        Ok(())
+        Some(Verdict::Bad(self.phase().to_string(), note))
     }
 }
 
@@ -238,8 +192,8 @@ impl Reconcile for Backups {
         };
         match decide(&backup) {
             Step::Begin => self.begin(&backup).await?,
-            Step::Resume => self.resume(&backup).await?,
-            Step::GiveUp => self.give_up(&backup).await?,
+            Step::Resume => Box::pin(run::run(self, &backup, backup.clone())).await?,
+            Step::GiveUp => run::give_up(self, &backup).await?,
             Step::Nothing => {}
         }
         Ok(Next::OnChange)
@@ -264,7 +218,7 @@ mod tests {
         assert_eq!(step(BackupPhase::InProgress), Step::Resume);
         assert_eq!(step(BackupPhase::Completed), Step::Nothing);
         for _ in 0..attempts::LIMIT {
-            attempts::count(&mut backup.metadata);
+            attempts::begin(&mut backup.metadata, "a", Timestamp::UNIX_EPOCH);
         }
         assert_eq!(decide(&Backup { status: BackupStatus::default(), ..backup.clone() }), Step::Nothing);
         backup.status.phase = Some(BackupPhase::InProgress);

@@ -2,15 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_api::{Backup, BackupPhase};
-use bowline_engine::select::pattern::Pattern;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use kube::ResourceExt;
 
+use super::targets::overlap;
 use crate::context::Context;
 use crate::failure::failure;
+
+/// How soon to look again while backups wait.
+const RECHECK: Duration = Duration::from_mins(1);
 
 pub(super) struct Queue {
     context: Arc<Context>,
@@ -63,35 +67,17 @@ fn startable(backups: &[Arc<Backup>], queue: &[&Arc<Backup>], slots: usize) -> H
     let mut free = slots.saturating_sub(ahead.len());
     let mut start = HashSet::new();
     for backup in queue {
-        if free > 0 && !ahead.iter().any(|other| overlap(other, backup)) {
+        if free > 0
+            && !ahead
+                .iter()
+                .any(|other| overlap(&other.spec.included_namespaces, &backup.spec.included_namespaces))
+        {
             start.insert(backup.name_any());
             free -= 1;
         }
         ahead.push(backup);
     }
     start
-}
-
-/// Whether two backups may hold a namespace in common. Patterns are taken for wider than they are.
-fn overlap(a: &Backup, b: &Backup) -> bool {
-    let (a, b) = (&a.spec.included_namespaces, &b.spec.included_namespaces);
-    let everything = |list: &[String]| list.is_empty() || list.iter().any(|name| name == "*");
-    everything(a) || everything(b) || a.iter().any(|a| b.iter().any(|b| same(a, b)))
-}
-
-fn same(a: &str, b: &str) -> bool {
-    let is_pattern = |name: &str| name.contains(['*', '?', '[']);
-    match (is_pattern(a), is_pattern(b)) {
-        (false, false) => a == b,
-        (true, true) => true,
-        (true, false) => matches(a, b),
-        (false, true) => matches(b, a),
-    }
-}
-
-/// A pattern that can't be read will be refused later; until then it is taken for everything.
-fn matches(pattern: &str, name: &str) -> bool {
-    Pattern::parse(pattern).map_or(true, |pattern| pattern.matches(name))
 }
 
 impl Queue {
@@ -132,7 +118,8 @@ impl Reconcile for Queue {
         for waiting in queue(&backups).iter().filter(|backup| backup.name_any() != name) {
             self.step(&waiting.name_any()).await?;
         }
-        Ok(Next::OnChange)
+        // Whatever is missed, such as a clock that jumps, holds nobody up for long.
+        Ok(if queue(&backups).is_empty() { Next::OnChange } else { Next::After(RECHECK) })
     }
 }
 

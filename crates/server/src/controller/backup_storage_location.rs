@@ -135,6 +135,7 @@ impl Locations {
         self.context.stores.forget(name);
         // A location that was never tried has no series.
         let _ = self.context.metrics.location_status.remove_label_values(&[name]);
+        self.context.metrics.own.drop_location(name);
     }
 }
 

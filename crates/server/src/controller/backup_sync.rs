@@ -12,12 +12,17 @@ use bowline_api::{
 };
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use bowline_store::BackupStore;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::remaining;
 use crate::context::{Context, elapsed};
+use crate::counted::Counted;
 use crate::failure::{ApiError, failure};
+
+/// Backups that are taken over at a time.
+const PARALLEL: usize = 8;
 
 pub(super) struct Sync {
     context: Arc<Context>,
@@ -124,22 +129,32 @@ impl Sync {
 
     async fn sync(&self, location: &BackupStorageLocation) -> Result<(), Failure> {
         let name = location.name_any();
-        let store = self.context.store(location).await?;
+        let store = self.counted_store(location).await?;
         // Looked at before the store is: a backup that becomes complete meanwhile is in neither list.
         let claimed = claimed(&self.context.caches.backups.list(), &name);
         let stored: BTreeSet<String> = store.list_backups().await?.into_iter().collect();
-        for backup in stored.iter().filter(|backup| self.context.caches.backups.get(backup).is_none()) {
-            // One damaged backup must not hide the others.
-            if let Err(error) = self.import(&store, &name, backup).await {
-                tracing::error!(backup, location = name, error = %error, "stored backup can't be taken over");
-            }
-        }
+        let unknown = stored.iter().filter(|backup| self.context.caches.backups.get(backup).is_none());
+        stream::iter(unknown)
+            .for_each_concurrent(PARALLEL, async |backup| {
+                // One damaged backup must not hide the others.
+                if let Err(error) = self.import(&store, &name, backup).await {
+                    tracing::error!(backup, location = name, error = %error, "stored backup can't be taken over");
+                }
+            })
+            .await;
         for backup in claimed.iter().filter(|backup| !stored.contains(&backup.name_any())) {
             self.remove_orphan(&store, backup).await?;
         }
         let mut after = location.clone();
         after.status.last_synced_time = Some(Time(self.context.now()));
         self.context.patch(location, &after, Guard::None).await.map(drop).map_err(failure)
+    }
+
+    /// The location's store, which counts what this asks of it.
+    async fn counted_store(&self, location: &BackupStorageLocation) -> Result<BackupStore, Failure> {
+        let store = self.context.store(location).await?;
+        let requests = self.context.metrics.own.sync_requests.with_label_values(&[&location.name_any()]);
+        Ok(BackupStore::new(Arc::new(Counted::new(Arc::clone(store.objects()), requests))))
     }
 
     async fn import(&self, store: &BackupStore, location: &str, name: &str) -> Result<(), Failure> {
@@ -163,6 +178,7 @@ impl Sync {
             Err(error) => return Err(error.into()),
         };
         tracing::info!(backup = name, location, "stored backup is now known to the cluster");
+        self.context.metrics.own.sync_imported.with_label_values(&[location]).inc();
         self.import_volumes(store, location, &created).await
     }
 
@@ -215,8 +231,7 @@ impl Reconcile for Sync {
     async fn reconcile(&self, name: &str) -> Result<Next, Failure> {
         let caches = &self.context.caches;
         let Some(location) = caches.locations.get(name) else { return Ok(Next::OnChange) };
-        caches.backups.ready().await;
-        caches.schedules.ready().await;
+        tokio::join!(caches.backups.ready(), caches.schedules.ready());
         let period = self.context.config.periods.backup_sync;
         match decide(&location, period, self.context.now()) {
             Step::Sync => {

@@ -110,7 +110,10 @@ impl Reconcile for GarbageCollector {
     }
 
     async fn reconcile(&self, name: &str) -> Result<Next, Failure> {
-        let Some(backup) = self.context.caches.backups.get(name) else { return Ok(Next::OnChange) };
+        let caches = &self.context.caches;
+        let Some(backup) = caches.backups.get(name) else { return Ok(Next::OnChange) };
+        // After a start nothing must look missing that is only not read yet.
+        tokio::join!(caches.locations.ready(), caches.delete_requests.ready());
         let period = self.context.config.periods.garbage_collection;
         let observed = Observed {
             backup: &backup,

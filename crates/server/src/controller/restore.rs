@@ -9,16 +9,19 @@ use bowline_api::restore::RestoreProgress;
 use bowline_api::{Backup, BackupPhase, Restore, RestorePhase, Time, label};
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::attempts;
-use crate::adapter::chain;
+use super::run::{self, Finished, Runner, Subject, Trouble, Verdict};
+use super::targets;
 use crate::context::Context;
 use crate::failure::failure;
-use crate::location::{LocationError, check_available};
+use crate::location::check_available;
 use crate::operation::{Operation, prepare_restore, run_restore, validate_restore};
 
-const PROGRESS: Duration = Duration::from_secs(1);
+/// How soon a restore that waits for another one looks again; the other's end is no change of it.
+const TURN: Duration = Duration::from_secs(1);
 
 pub(super) struct Restores {
     context: Arc<Context>,
@@ -92,15 +95,13 @@ impl Restores {
         let mut after = restore.clone();
         after.spec.backup_name = backup.name_any();
         prepare_restore(&mut after, &self.context.config.defaults, self.context.now());
-        attempts::count(&mut after.metadata);
         let finalizers = after.metadata.finalizers.get_or_insert_default();
         if !finalizers.iter().any(|finalizer| finalizer == label::RESTORE_FINALIZER) {
             finalizers.push(label::RESTORE_FINALIZER.into());
         }
-        let started = self.context.patch(restore, &after, Guard::Unchanged).await.map_err(failure)?;
         self.context.metrics.restore.attempt.with_label_values(&[super::backup::schedule(&backup)]).inc();
-        self.context.reporter.normal(&started, "Started", "the restore has started").await;
-        Box::pin(self.run(started, &backup)).await
+        self.context.reporter.normal(restore, "Started", "the restore has started").await;
+        Box::pin(run::run(self, restore, after)).await
     }
 
     /// Everything that is wrong, or the backup to restore.
@@ -122,115 +123,7 @@ impl Restores {
         let mut after = restore.clone();
         after.status.phase = Some(RestorePhase::FailedValidation);
         after.status.validation_errors = errors;
-        self.finish(restore, &after, "").await
-    }
-
-    async fn resume(&self, restore: &Restore) -> Result<(), Failure> {
-        let backup = match source(restore, &self.context.caches.backups.list()) {
-            Ok(backup) => backup,
-            Err(error) => return self.fail(restore, error).await,
-        };
-        let mut after = restore.clone();
-        attempts::count(&mut after.metadata);
-        after.status.progress = None;
-        let resumed = self.context.patch(restore, &after, Guard::Unchanged).await.map_err(failure)?;
-        tracing::info!(
-            restore = restore.name_any(),
-            "restore is run again, because the server that ran it has ended"
-        );
-        Box::pin(self.run(resumed, &backup)).await
-    }
-
-    /// Runs the restore to its end. When the server is told to stop meanwhile, the restore stays InProgress for the next one.
-    async fn run(&self, restore: Restore, backup: &Backup) -> Result<(), Failure> {
-        let (store, stored) = match self.stored(backup).await {
-            Ok(found) => found,
-            Err(reason) => return self.fail(&restore, reason).await,
-        };
-        let progress = Progress::default();
-        let operation = Operation {
-            ports: &self.context.ports,
-            store: &store,
-            settings: &self.context.config.engine,
-            namespace: Some(&self.context.config.namespace),
-            scratch: &self.context.config.scratch(),
-            logs: &self.context.logs,
-            progress: &progress,
-            cancel: &self.context.stop,
-        };
-        let result = tokio::select! {
-            result = run_restore(&operation, restore.clone(), stored) => result,
-            never = self.watch(&restore, &progress) => match never {},
-        };
-        match result {
-            Ok(finished) => self.finish(&restore, &finished, super::backup::schedule(backup)).await,
-            Err(stopped) => {
-                tracing::info!(restore = restore.name_any(), "{stopped}, the next server will do it");
-                Ok(())
-            }
-        }
-    }
-
-    /// The backup as its store knows it: what is restored is what was stored, whatever the object says now.
-    async fn stored(&self, backup: &Backup) -> Result<(bowline_store::BackupStore, Backup), String> {
-        let text = |error: LocationError| chain(&error);
-        let location = self.context.location(&backup.spec.storage_location).map_err(text)?;
-        let store = self.context.store(&location).await.map_err(text)?;
-        let stored = store.metadata(&backup.name_any()).await.map_err(|error| chain(&error))?;
-        Ok((store, stored))
-    }
-
-    async fn watch(&self, restore: &Restore, progress: &Progress) -> std::convert::Infallible {
-        let mut written = restore.clone();
-        loop {
-            self.context.ports.clock.sleep(PROGRESS).await;
-            let (total, done) = progress.snapshot();
-            let mut after = written.clone();
-            after.status.progress =
-                Some(RestoreProgress { total_items: total as i32, items_restored: done as i32 });
-            match self.context.patch(&written, &after, Guard::None).await {
-                Ok(_) => written = after,
-                Err(error) => tracing::debug!(error = %error, "progress could not be written"),
-            }
-        }
-    }
-
-    async fn give_up(&self, restore: &Restore) -> Result<(), Failure> {
-        self.fail(restore, attempts::exhausted("restore")).await
-    }
-
-    async fn fail(&self, restore: &Restore, reason: String) -> Result<(), Failure> {
-        let mut after = restore.clone();
-        after.status.phase = Some(RestorePhase::Failed);
-        after.status.failure_reason = reason;
-        after.status.completion_timestamp = Some(Time(self.context.now()));
-        self.finish(restore, &after, "").await
-    }
-
-    async fn finish(&self, before: &Restore, after: &Restore, schedule: &str) -> Result<(), Failure> {
-        let (metrics, reporter) = (&self.context.metrics.restore, &self.context.reporter);
-        let phase = after.phase();
-        let outcome = match phase {
-            RestorePhase::Completed => &metrics.success,
-            RestorePhase::PartiallyFailed => &metrics.partial_failure,
-            RestorePhase::FailedValidation => &metrics.validation_failed,
-            _ => &metrics.failed,
-        };
-        outcome.with_label_values(&[schedule]).inc();
-        self.context.patch_persistently(before, after).await.map_err(failure)?;
-        let status = &after.status;
-        match phase {
-            RestorePhase::Completed => reporter.normal(after, "Completed", "the restore is complete").await,
-            RestorePhase::FailedValidation => {
-                reporter.warning(after, "FailedValidation", &status.validation_errors.join("; ")).await;
-            }
-            RestorePhase::Failed => reporter.warning(after, "Failed", &status.failure_reason).await,
-            _ => {
-                let note = format!("{} errors, see the restore's log and results", status.errors);
-                reporter.warning(after, phase.as_str(), &note).await;
-            }
-        }
-        Ok(())
+        run::finish(self, restore, Finished::bare(after)).await
     }
 
     /// Removes the files of a deleted restore. Where backup or location are gone there is no way to them, so it is let go.
@@ -262,6 +155,78 @@ impl Restores {
 }
 
 #[async_trait]
+impl Runner for Restores {
+    type Object = Restore;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What is restored is what was stored, whatever the Backup object says now.
+    async fn attempt(&self, restore: &Restore, progress: &Progress) -> Result<Finished<Restore>, Trouble> {
+        let backup = source(restore, &self.context.caches.backups.list()).map_err(Trouble::Permanent)?;
+        let location = self.context.location(&backup.spec.storage_location)?;
+        let store = self.context.store(&location).await?;
+        let stored = store.metadata(&backup.name_any()).await?;
+        let operation = Operation {
+            ports: &self.context.ports,
+            store: &store,
+            settings: &self.context.config.engine,
+            namespace: Some(&self.context.config.namespace),
+            scratch: &self.context.config.scratch(),
+            logs: &self.context.logs,
+            progress,
+            cancel: &self.context.stop,
+        };
+        let finished = run_restore(&operation, restore.clone(), stored).await;
+        finished.map(Finished::bare).map_err(|_| Trouble::Stopped)
+    }
+
+    fn count(&self, finished: &Finished<Restore>) {
+        let metrics = &self.context.metrics.restore;
+        let counter = match finished.object.phase() {
+            RestorePhase::Completed => &metrics.success,
+            RestorePhase::PartiallyFailed => &metrics.partial_failure,
+            RestorePhase::FailedValidation => &metrics.validation_failed,
+            RestorePhase::Failed => &metrics.failed,
+            // It is not at its end yet.
+            _ => return,
+        };
+        let backup = self.context.caches.backups.get(&finished.object.spec.backup_name);
+        counter.with_label_values(&[backup.as_deref().map_or("", super::backup::schedule)]).inc();
+    }
+}
+
+impl Subject for Restore {
+    const NOUN: &'static str = "restore";
+
+    fn set_progress(&mut self, progress: Option<(i32, i32)>) {
+        self.status.progress =
+            progress.map(|(total_items, items_restored)| RestoreProgress { total_items, items_restored });
+    }
+
+    fn fail(&mut self, reason: String, now: Timestamp) {
+        self.status.phase = Some(RestorePhase::Failed);
+        self.status.failure_reason = reason;
+        self.status.completion_timestamp = Some(Time(now));
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        let status = &self.status;
+        let note = match self.phase() {
+            RestorePhase::Completed => return Some(Verdict::Good),
+            RestorePhase::FailedValidation => status.validation_errors.join("; "),
+            RestorePhase::Failed => status.failure_reason.clone(),
+            RestorePhase::PartiallyFailed => {
+                format!("{} errors, see the restore's log and results", status.errors)
+            }
+            _ => return None,
+        };
+        Some(Verdict::Bad(self.phase().to_string(), note))
+    }
+}
+
+#[async_trait]
 impl Reconcile for Restores {
     fn name(&self) -> &'static str {
         "restore"
@@ -281,9 +246,12 @@ impl Reconcile for Restores {
             return Ok(Next::OnChange);
         };
         match decide(&restore) {
+            Step::Begin if !targets::is_its_turn(name, &caches.restores.list()) => {
+                return Ok(Next::After(TURN));
+            }
             Step::Begin => self.begin(&restore).await?,
-            Step::Resume => self.resume(&restore).await?,
-            Step::GiveUp => self.give_up(&restore).await?,
+            Step::Resume => Box::pin(run::run(self, &restore, restore.clone())).await?,
+            Step::GiveUp => run::give_up(self, &restore).await?,
             Step::CleanUp => self.clean_up(&restore).await?,
             Step::Nothing => {}
         }
@@ -302,7 +270,7 @@ mod tests {
         restore.status.phase = Some(RestorePhase::InProgress);
         assert_eq!(decide(&restore), Step::Resume);
         for _ in 0..attempts::LIMIT {
-            attempts::count(&mut restore.metadata);
+            attempts::begin(&mut restore.metadata, "a", Timestamp::UNIX_EPOCH);
         }
         assert_eq!(decide(&restore), Step::GiveUp);
         restore.status.phase = Some(RestorePhase::Completed);

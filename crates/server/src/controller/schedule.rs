@@ -20,6 +20,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How soon to look again while a backup of the schedule is unfinished; its end is no change of the schedule.
 const UNTIL_IDLE: Duration = Duration::from_secs(5);
 
+/// On a backup that a schedule made: when.
+const RUN_ANNOTATION: &str = "bowline.velero.io/scheduled";
+
 pub(super) struct Schedules {
     context: Arc<Context>,
 }
@@ -39,6 +42,8 @@ enum Step {
 
 struct Observed<'a> {
     schedule: &'a Schedule,
+    /// When the last backup was made, as the backups say.
+    last_run: Option<Timestamp>,
     /// Whether a backup of it is unfinished.
     underway: bool,
     skip_immediately: bool,
@@ -61,7 +66,7 @@ fn decide(observed: &Observed<'_>) -> Step {
         paused: schedule.spec.paused,
         skip_immediately: schedule.spec.skip_immediately.unwrap_or(observed.skip_immediately),
         created,
-        last_backup: status.last_backup.as_ref().map(|Time(at)| *at),
+        last_backup: status.last_backup.as_ref().map(|Time(at)| *at).max(observed.last_run),
         last_skipped: status.last_skipped.as_ref().map(|Time(at)| *at),
         underway: observed.underway,
     };
@@ -82,6 +87,13 @@ fn refuse(schedule: &Schedule, error: String) -> Step {
     if known { Step::Rest } else { Step::Refuse(error) }
 }
 
+/// When the last run was due that made a backup, as its annotation says. The schedule's own status may lack it, when a server ended
+/// between the two.
+fn last_run(schedule: &str, backups: &[Arc<Backup>]) -> Option<Timestamp> {
+    let own = backups.iter().filter(|backup| super::backup::schedule(backup) == schedule);
+    own.filter_map(|backup| backup.annotations().get(RUN_ANNOTATION)?.parse().ok()).max()
+}
+
 /// The backup of a schedule at a time.
 fn backup(schedule: &Schedule, now: Timestamp) -> Backup {
     let name = schedule.name_any();
@@ -91,8 +103,9 @@ fn backup(schedule: &Schedule, now: Timestamp) -> Backup {
     let mut labels = if labels.is_empty() { schedule.labels().clone() } else { labels.clone() };
     labels.insert(label::SCHEDULE_NAME.into(), name.clone());
     backup.metadata.labels = Some(labels);
-    backup.metadata.annotations =
-        Some(schedule.annotations().clone()).filter(|annotations| !annotations.is_empty());
+    let mut annotations = schedule.annotations().clone();
+    annotations.insert(RUN_ANNOTATION.into(), now.to_string());
+    backup.metadata.annotations = Some(annotations);
     if schedule.spec.use_owner_references_in_backup == Some(true) {
         backup.metadata.owner_references = Some(vec![OwnerReference {
             api_version: Schedule::API_VERSION.into(),
@@ -122,7 +135,9 @@ impl Schedules {
         let status = &mut after.status;
         match step {
             Step::Timed(engine::Step::Wait(due)) => {
-                return Ok(Next::After(elapsed(self.context.now(), due).min(LONGEST_WAIT)));
+                // A run is due after its time, not at it.
+                let left = elapsed(self.context.now(), due) + Duration::from_millis(1);
+                return Ok(Next::After(left.min(LONGEST_WAIT)));
             }
             Step::Rest | Step::Timed(engine::Step::Rest | engine::Step::Never) => return Ok(Next::OnChange),
             Step::Timed(engine::Step::Hold) => return Ok(Next::After(UNTIL_IDLE)),
@@ -165,7 +180,12 @@ impl Schedules {
         match self.context.create(&backup).await {
             // It was created before, and only the time was not written down.
             Err(error) if error.is_conflict() => Ok(()),
-            result => result.map(drop).map_err(failure),
+            result => {
+                let made = result.map_err(failure)?;
+                let note = format!("the backup {} is made", made.name_any());
+                self.context.reporter.normal(schedule, "BackupCreated", &note).await;
+                Ok(())
+            }
         }
     }
 }
@@ -190,6 +210,7 @@ impl Reconcile for Schedules {
         };
         let step = decide(&Observed {
             schedule: &schedule,
+            last_run: last_run(name, &caches.backups.list()),
             underway: self.is_underway(name),
             skip_immediately: self.context.config.schedule_skip_immediately,
             now: self.context.now(),
@@ -216,7 +237,7 @@ mod tests {
     }
 
     fn step(schedule: &Schedule, underway: bool, now: &str) -> Step {
-        decide(&Observed { schedule, underway, skip_immediately: false, now: at(now) })
+        decide(&Observed { schedule, last_run: None, underway, skip_immediately: false, now: at(now) })
     }
 
     #[test]
@@ -228,6 +249,23 @@ mod tests {
         assert_eq!(step(&schedule, true, "2026-01-01T00:01:31Z"), Step::Timed(engine::Step::Hold));
         schedule.status.last_backup = Some(Time(at("2026-01-01T00:05:00Z")));
         assert_eq!(step(&schedule, false, "2026-01-01T00:05:01Z"), wait("2026-01-01T00:06:00Z"));
+    }
+
+    #[test]
+    fn a_run_whose_time_was_not_written_down_is_not_made_again() {
+        let schedule = schedule("@every 1m");
+        let mut made = backup(&schedule, at("2026-01-01T00:01:31Z"));
+        let last = |made: &Backup| last_run("nightly", &[Arc::new(made.clone())]);
+        assert_eq!(last(&made), Some(at("2026-01-01T00:01:31Z")));
+        let now = at("2026-01-01T00:02:00Z");
+        let step = |last_run| {
+            decide(&Observed { schedule: &schedule, last_run, underway: false, skip_immediately: false, now })
+        };
+        assert_eq!(step(None), Step::Timed(engine::Step::Run));
+        assert!(matches!(step(last(&made)), Step::Timed(engine::Step::Wait(_))));
+        // A backup that somebody made from the schedule's template is no run of it.
+        made.metadata.annotations = None;
+        assert_eq!(last(&made), None);
     }
 
     #[test]

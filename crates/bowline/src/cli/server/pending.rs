@@ -97,7 +97,7 @@ impl Pending {
                 "repositories of volume data are not maintained yet",
             ),
         ];
-        let line = |(_, flag, why)| format!("warning: --{flag} has no effect yet: {why}");
+        let line = |(_, flag, why)| format!("--{flag} has no effect yet: {why}");
         Ok(asked.into_iter().filter(|(asked, ..)| *asked).map(line).collect())
     }
 }
@@ -123,8 +123,8 @@ mod tests {
         assert_eq!(
             warnings(&asked).unwrap(),
             [
-                "warning: --fs-backup-timeout has no effect yet: volumes are not saved file by file yet",
-                "warning: --default-volume-snapshot-locations has no effect yet: snapshots of volumes are not built yet",
+                "--fs-backup-timeout has no effect yet: volumes are not saved file by file yet",
+                "--default-volume-snapshot-locations has no effect yet: snapshots of volumes are not built yet",
             ]
         );
     }
