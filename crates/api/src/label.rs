@@ -94,6 +94,8 @@ names! {
     SOURCE_CLUSTER_MINOR_VERSION = "velero.io/source-cluster-k8s-minor-version";
     /// On a backup: how long the server waits for single resources, as a duration.
     RESOURCE_TIMEOUT = "velero.io/resource-timeout";
+    /// On a backup: the ConfigMap of the server's volume policies that were behind its own.
+    GLOBAL_VOLUME_POLICIES = "velero.io/global-backup-volume-policy-configmap";
     /// On a pod: how long its volumes may take.
     POD_VOLUME_TIMEOUT = "velero.io/pod-volume-timeout";
     /// On an object that a restore must take over with (`true`) or without (`false`) its status.

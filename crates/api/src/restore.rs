@@ -92,6 +92,12 @@ pub struct RestoreSpec {
     /// The ConfigMap with the changes to make to objects before they are created.
     #[serde(skip_serializing_if = "unset")]
     pub resource_modifier: Option<LocalReference>,
+    /// Whether the server-wide changes to objects are left out where the restore names none of its own.
+    #[serde(skip_serializing_if = "unset")]
+    pub skip_default_resource_modifier: Option<bool>,
+    /// The ConfigMap with filters for objects by kind, label and name.
+    #[serde(skip_serializing_if = "unset")]
+    pub resource_policy: Option<LocalReference>,
     /// Settings of the uploader.
     #[serde(skip_serializing_if = "unset")]
     pub uploader_config: Option<UploaderConfigForRestore>,

@@ -1,7 +1,7 @@
 //! Item actions: the extension points of backup and restore.
 //!
 //! The built-in actions live in one file each below this module; Velero's Go plugins will implement the same traits over gRPC.
-//! v1 plugins are v2 plugins without operations, by one adapter.
+//! v1 plugins are v2 plugins without operations, by one adapter: it leaves `progress` and `cancel` as they are here.
 
 pub mod backup;
 pub mod chain;
@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::catalog::GroupResource;
 use crate::object::{Head, Object, ObjectError};
+use crate::operation::OperationProgress;
 use crate::port::Ports;
 
 /// An object on its way through a chain of actions: text until an action needs the tree.
@@ -164,6 +165,26 @@ pub trait BackupAction: Send + Sync {
         item: &mut Item,
         context: &BackupContext<'_>,
     ) -> Result<BackupEffects, ActionError>;
+
+    /// How far an operation is that [`BackupAction::execute`] has started, on this server or on one before it.
+    async fn progress(
+        &self,
+        _operation_id: &str,
+        _backup: &bowline_api::Backup,
+        _ports: &Ports,
+    ) -> Result<OperationProgress, ActionError> {
+        Err(ActionError::Failed(format!("the item action {} has no operations", self.name())))
+    }
+
+    /// Tells an operation to end, because its time is up. May be called for one that has ended.
+    async fn cancel(
+        &self,
+        _operation_id: &str,
+        _backup: &bowline_api::Backup,
+        _ports: &Ports,
+    ) -> Result<(), ActionError> {
+        Ok(())
+    }
 }
 
 /// What an action on a restore may look at.
@@ -225,5 +246,25 @@ pub trait RestoreAction: Send + Sync {
         _context: &RestoreContext<'_>,
     ) -> Result<bool, ActionError> {
         Ok(true)
+    }
+
+    /// How far an operation is that [`RestoreAction::execute`] has started, on this server or on one before it.
+    async fn progress(
+        &self,
+        _operation_id: &str,
+        _restore: &bowline_api::Restore,
+        _ports: &Ports,
+    ) -> Result<OperationProgress, ActionError> {
+        Err(ActionError::Failed(format!("the item action {} has no operations", self.name())))
+    }
+
+    /// Tells an operation to end, because its time is up. May be called for one that has ended.
+    async fn cancel(
+        &self,
+        _operation_id: &str,
+        _restore: &bowline_api::Restore,
+        _ports: &Ports,
+    ) -> Result<(), ActionError> {
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod collect;
 mod crd;
 mod decide;
 mod each;
+mod finalize;
 mod ledger;
 mod order;
 mod page;
@@ -21,6 +22,7 @@ mod store;
 mod written;
 
 pub use decide::{Candidate, Skip, decide};
-pub use request::{BackupError, BackupOutcome, BackupRequest, HookCounts, Purpose};
+pub use finalize::finalize;
+pub use request::{BackupError, BackupOutcome, BackupRequest, FinalizeOutcome, HookCounts, Purpose};
 pub use results::spell;
 pub use run::run;

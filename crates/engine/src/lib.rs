@@ -18,6 +18,7 @@ pub mod finding;
 pub mod hook;
 pub mod modify;
 pub mod object;
+pub mod operation;
 pub mod port;
 pub mod progress;
 pub mod restore;

@@ -10,10 +10,12 @@ mod client;
 mod compare;
 mod crd;
 mod crew;
+mod dynamic_volume;
 mod existing;
 mod explain;
 mod fields;
 mod filter;
+mod flow;
 mod hook;
 mod item;
 mod ledger;
@@ -33,10 +35,15 @@ mod version;
 mod volume;
 mod wave;
 
+pub use dynamic_volume::{DynamicVolume, dynamic_volumes, patch_dynamic_volumes};
 pub use order::DEFAULT_PRIORITIES;
 pub use plan::{LeftOut, Plan, PlannedItem, Step, StepCounts};
 pub use request::{RestoreError, RestoreOutcome, RestoreRequest};
 pub use rules::NON_RESTORABLE;
 pub use run::{dry_run, run};
 pub use skip::Skip;
-pub use version::VersionPriorities;
+pub use version::{VersionPriorities, parse_version_priorities};
+
+fn is_crd(resource: &crate::catalog::GroupResource) -> bool {
+    resource.is("apiextensions.k8s.io", "customresourcedefinitions")
+}

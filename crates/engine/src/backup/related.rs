@@ -65,7 +65,7 @@ impl Run<'_> {
         }
     }
 
-    async fn store_one(&self, id: ItemId, mode: Mode) -> Result<(), BackupError> {
+    pub(super) async fn store_one(&self, id: ItemId, mode: Mode) -> Result<(), BackupError> {
         let Some(plan) = self.catalog.get(&id.resource).map(|kind| self.plan(kind)) else {
             let message = "a stored object needs it, but the cluster does not serve its kind";
             self.report_named(Level::Error, &id.resource, id.namespace.as_deref(), &id.name, message);

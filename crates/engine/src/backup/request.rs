@@ -41,6 +41,8 @@ pub enum Purpose {
     Keep,
     /// It is compared with another one and thrown away: nothing happens in the cluster.
     Compare,
+    /// A stored one is written anew with some objects read again ([`super::finalize`]): hooks don't run, and no operation may start.
+    Finalize,
 }
 
 impl BackupRequest {
@@ -79,6 +81,15 @@ pub struct BackupOutcome {
     pub hooks: HookCounts,
 }
 
+/// What came of writing an archive anew.
+#[derive(Debug)]
+pub struct FinalizeOutcome {
+    /// How many objects were read again.
+    pub updated: u64,
+    /// Warnings and errors.
+    pub findings: Findings,
+}
+
 /// How many hooks ran and how many of them failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HookCounts {
@@ -112,6 +123,9 @@ pub enum BackupError {
     /// The archive could not be written, mostly because the object store refused it.
     #[error("failed to write the archive")]
     Archive(#[source] std::io::Error),
+    /// The stored archive could not be read, to be written anew.
+    #[error("failed to read the stored archive")]
+    Stored(#[source] crate::archive::ArchiveError),
     /// The run was cancelled.
     #[error("the backup was cancelled")]
     Cancelled,

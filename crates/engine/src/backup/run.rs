@@ -32,6 +32,18 @@ const LIST_REQUESTS: usize = 6;
 /// Kinds whose lists are open at once. Above [`LIST_REQUESTS`], so that one kind's processing never leaves the server idle.
 const OPEN_KINDS: usize = 12;
 
+/// What a run stands on.
+pub(super) struct Base<'a> {
+    request: &'a BackupRequest,
+    ports: &'a Ports,
+    progress: &'a Progress,
+    pub(super) findings: Findings,
+    lists: Lists,
+    prepared: Prepared,
+    hooks: HookRules,
+    actions: Vec<ResolvedAction>,
+}
+
 /// A run in progress.
 pub(super) struct Run<'a> {
     pub(super) request: &'a BackupRequest,
@@ -44,7 +56,7 @@ pub(super) struct Run<'a> {
     /// Included namespaces that are active.
     pub(super) namespaces: &'a [Object],
     pub(super) actions: &'a [ResolvedAction],
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Hooks<'a>,
     pub(super) writer: Writer,
     pub(super) written: Written,
     pub(super) related: Related,
@@ -52,8 +64,8 @@ pub(super) struct Run<'a> {
 }
 
 /// The hooks of a run.
-pub(super) struct Hooks {
-    pub(super) rules: HookRules,
+pub(super) struct Hooks<'a> {
+    pub(super) rules: &'a HookRules,
     pub(super) counter: HookCounter,
     pub(super) held: Mutex<Vec<Held>>,
 }
@@ -80,46 +92,66 @@ async fn make(
     archive: pipe::Sink,
     progress: &Progress,
 ) -> Result<BackupOutcome, BackupError> {
-    let findings = Findings::default();
-    let lists = Lists::new(request.memory_budget, request.page_size, LIST_REQUESTS);
-    let Prepared { catalog, selection, namespaces } = prepare(request, ports, &lists, &findings).await?;
-    let hooks = HookRules::resolve(&request.backup.spec.hooks, &catalog).map_err(BackupError::Invalid)?;
-    let mut actions = Vec::with_capacity(request.actions.len());
-    for action in &request.actions {
-        actions.push(ResolvedAction::resolve(action, &catalog).await.map_err(BackupError::Action)?);
-    }
-    let run = Run {
-        request,
-        ports,
-        progress,
-        findings: &findings,
-        lists: &lists,
-        catalog: &catalog,
-        selection: &selection,
-        namespaces: &namespaces,
-        actions: &actions,
-        hooks: Hooks { rules: hooks, counter: HookCounter::default(), held: Mutex::default() },
-        writer: Writer::new(archive, Arc::clone(&ports.clock)),
-        written: Written::default(),
-        related: Related::default(),
-        ledger: Ledger::default(),
-    };
+    let base = Base::new(request, ports, progress).await?;
+    let run = base.run(archive);
     run.collect().await?;
     let Run { writer, ledger, hooks, .. } = run;
+    let counts = hooks.counter.counts();
     let written = writer.finish().await.map_err(BackupError::Archive)?;
     tracing::info!(bytes = written.bytes, tar_bytes = written.tar_bytes, "archive written");
     let ((total_items, stored_items), kept) = ledger.into_parts();
     let volumes = kept.volumes.report(&request.volume_rules());
-    report_volumes(&volumes, &findings);
+    report_volumes(&volumes, &base.findings);
     Ok(BackupOutcome {
         resource_list: kept.resource_list,
         volume_infos: volumes.infos,
         operations: kept.operations,
-        findings,
+        findings: base.findings,
         total_items,
         stored_items,
-        hooks: hooks.counter.counts(),
+        hooks: counts,
     })
+}
+
+impl<'a> Base<'a> {
+    /// Looks at the cluster and the spec.
+    pub(super) async fn new(
+        request: &'a BackupRequest,
+        ports: &'a Ports,
+        progress: &'a Progress,
+    ) -> Result<Self, BackupError> {
+        let findings = Findings::default();
+        let lists = Lists::new(request.memory_budget, request.page_size, LIST_REQUESTS);
+        let prepared = prepare(request, ports, &lists, &findings).await?;
+        let spec = &request.backup.spec;
+        let hooks = HookRules::resolve(&spec.hooks, &prepared.catalog).map_err(BackupError::Invalid)?;
+        let mut actions = Vec::with_capacity(request.actions.len());
+        for action in &request.actions {
+            let resolved = ResolvedAction::resolve(action, &prepared.catalog).await;
+            actions.push(resolved.map_err(BackupError::Action)?);
+        }
+        Ok(Self { request, ports, progress, findings, lists, prepared, hooks, actions })
+    }
+
+    /// A run that writes to `archive` and has done nothing yet.
+    pub(super) fn run(&self, archive: pipe::Sink) -> Run<'_> {
+        Run {
+            request: self.request,
+            ports: self.ports,
+            progress: self.progress,
+            findings: &self.findings,
+            lists: &self.lists,
+            catalog: &self.prepared.catalog,
+            selection: &self.prepared.selection,
+            namespaces: &self.prepared.namespaces,
+            actions: &self.actions,
+            hooks: Hooks { rules: &self.hooks, counter: HookCounter::default(), held: Mutex::default() },
+            writer: Writer::new(archive, Arc::clone(&self.ports.clock)),
+            written: Written::default(),
+            related: Related::default(),
+            ledger: Ledger::default(),
+        }
+    }
 }
 
 /// Data that was asked for and is not saved must not go unnoticed.

@@ -9,7 +9,7 @@ use bowline_api::resource::ObjectKey;
 
 use super::collect::{KindPlan, Role};
 use super::run::Run;
-use super::{BackupError, Candidate, Skip, decide};
+use super::{BackupError, Candidate, Purpose, Skip, decide};
 use crate::action::{ActionError, BackupContext, BackupEffects, Item, ItemId};
 use crate::archive::writer::Entry;
 use crate::finding::{Level, chain};
@@ -138,8 +138,9 @@ impl Run<'_> {
         (action, effects): (&str, BackupEffects),
         mode: Mode,
     ) -> Result<(), BackupError> {
-        let must = item.annotation(label::MUST_INCLUDE_ADDITIONAL_ITEMS) == Some("true");
-        if must && let Ok(tree) = item.tree_mut() {
+        let marked = item.annotation(label::MUST_INCLUDE_ADDITIONAL_ITEMS) == Some("true");
+        let must = marked || self.request.purpose == Purpose::Finalize;
+        if marked && let Ok(tree) = item.tree_mut() {
             // Velero means to remove this marker too, but removes it from a copy.
             tree["metadata"]["annotations"]
                 .as_object_mut()
@@ -150,7 +151,11 @@ impl Run<'_> {
                 self.report(Level::Warning, &plan.resource, head, warning);
             }
         }
-        if let Some(id) = effects.operation_id {
+        if effects.operation_id.is_some() && self.request.purpose == Purpose::Finalize {
+            let message =
+                format!("{action} started an operation while the backup was finalized; nobody waits for it");
+            self.report(Level::Error, &plan.resource, head, message);
+        } else if let Some(id) = effects.operation_id {
             self.ledger.lock().operations.push(self.operation(
                 plan,
                 head,

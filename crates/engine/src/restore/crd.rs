@@ -91,7 +91,7 @@ fn kinds(object: &Object) -> Vec<Kind> {
 impl Run {
     /// What is left to do when an object has been created.
     pub(super) async fn after_create(&self, prepared: &Prepared, created: &Object) {
-        if super::run::is_crd(&prepared.resource) {
+        if super::is_crd(&prepared.resource) {
             self.establish(prepared, created).await;
         }
         if prepared.resource.is("", "pods") {

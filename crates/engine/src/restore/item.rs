@@ -59,7 +59,8 @@ impl Run {
             return false;
         };
         let scope = Scope { resource: &item.resource, namespace: item.namespace.as_deref() };
-        let reason = first_reason(ADDITIONAL_CHECKS, &scope, self.rules());
+        let reason = first_reason(ADDITIONAL_CHECKS, &scope, self.rules())
+            .or_else(|| (!self.policies_allow(entry, item)).then_some(Skip::FilterPolicy));
         if let Some(reason) = reason.filter(|_| !must_include) {
             tracing::info!(resource = %item.resource, name = item.name, "additional item is not restored: {reason}");
             return false;
@@ -72,6 +73,17 @@ impl Run {
         self.ledger.end(entry, present);
         self.ledger.end_wait(needed_by);
         present
+    }
+
+    fn policies_allow(&self, entry: EntryId, item: &ItemId) -> bool {
+        let scene = self.scene();
+        // What can't be read, or has no kind, gets its reason later.
+        let (Some(kind), true) = (scene.catalog.get(&item.resource), self.rules().has_object_filter()) else {
+            return true;
+        };
+        self.spool
+            .load(entry)
+            .map_or(true, |object| self.rules().policies_allow(kind, object.head(), &scene.catalog))
     }
 
     /// Restores a claimed entry. Returns whether the object is in the cluster afterwards.

@@ -15,6 +15,7 @@ use crate::backup::HookCounts;
 use crate::finding::Findings;
 use crate::modify::Modifiers;
 use crate::port::ClusterError;
+use crate::select::policy::Policies;
 
 /// A restore to run.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ pub struct RestoreRequest {
     pub memory_budget: usize,
     /// The rules of the resource modifier ConfigMap; of the server-wide one where the restore names none.
     pub modifiers: Option<Arc<Modifiers>>,
+    /// The filters of the resource policies that the restore names; only those for objects count.
+    pub policies: Option<Arc<Policies>>,
     /// With EnableAPIGroupVersions: the user's order of versions by kind, possibly empty. `None` without that feature.
     pub version_priorities: Option<VersionPriorities>,
     /// Whether a dry run tells the fields in which existing objects differ; it then reads each of those once more.
@@ -59,6 +62,7 @@ impl Default for RestoreRequest {
             terminating_timeout: Duration::from_mins(10),
             memory_budget: 32 << 20,
             modifiers: None,
+            policies: None,
             version_priorities: None,
             explain: false,
             max_in_flight: 32,

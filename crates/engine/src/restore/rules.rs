@@ -8,12 +8,15 @@ use bowline_api::label;
 use bowline_api::restore::{PolicyType, Restore};
 
 use super::filter::ResourceLists;
+use super::skip::Skip;
 use super::{RestoreError, RestoreRequest};
 use crate::archive::spool::Spool;
-use crate::catalog::{Catalog, GroupResource};
+use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::hook::restore::RestoreHookRules;
+use crate::object::Head;
 use crate::select::label::Selector;
 use crate::select::namespace::{NamespaceLists, Namespaces};
+use crate::select::policy::Policies;
 
 /// Kinds that no restore brings back: they belong to the cluster, or to Velero itself.
 pub const NON_RESTORABLE: &[&str] = &[
@@ -42,6 +45,7 @@ pub(super) struct Rules {
     pub(super) labels: [(&'static str, String); 2],
     pub(super) volumes: BTreeMap<String, BackupVolumeInfo>,
     pub(super) hooks: RestoreHookRules,
+    policies: Option<Arc<Policies>>,
 }
 
 impl Rules {
@@ -90,7 +94,8 @@ impl Rules {
         ];
         let volumes = request.volume_infos.iter().map(|info| (info.pv_name.clone(), info.clone())).collect();
         let restore = Arc::clone(&request.restore);
-        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes, hooks })
+        let policies = request.policies.clone().filter(|policies| policies.has_filters());
+        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes, hooks, policies })
     }
 
     /// The namespace that objects of a backed-up namespace go to.
@@ -103,13 +108,27 @@ impl Rules {
         MUST_HAVE.iter().any(|name| GroupResource::from(*name) == *resource)
     }
 
-    /// Whether labels decide; only then must objects be read to know what is restored.
-    pub(super) fn has_selector(&self) -> bool {
-        self.selectors.iter().any(|selector| !selector.is_everything())
+    /// Whether the objects themselves decide; only then must they be read to know what is restored.
+    pub(super) fn has_object_filter(&self) -> bool {
+        self.policies.is_some() || self.selectors.iter().any(|selector| !selector.is_everything())
+    }
+
+    /// Why an object of the archive is left out, if it is.
+    pub(super) fn object_is_excluded(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> Option<Skip> {
+        if !self.selects(&head.labels) {
+            return Some(Skip::NotSelected);
+        }
+        (!self.policies_allow(kind, head, catalog)).then_some(Skip::FilterPolicy)
+    }
+
+    /// Whether the filter policies let an object pass. Kinds on which volume data hangs always do.
+    pub(super) fn policies_allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        Self::is_must_have(&kind.group_resource())
+            || self.policies.as_ref().is_none_or(|policies| policies.allow(kind, head, catalog))
     }
 
     /// Whether the label selectors, of which one must match, select an object.
-    pub(super) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.selectors.is_empty() || self.selectors.iter().any(|selector| selector.matches(labels))
     }
 

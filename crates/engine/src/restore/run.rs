@@ -1,39 +1,28 @@
-//! A run of a restore: waves one after the other, many objects in flight inside each.
+//! A run of a restore from its request to its outcome, and what its tasks share.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bowline_api::artifact::RestoreOperation;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::client::Client;
-use super::crew::{Crew, pass_on};
-use super::existing::Rest;
+use super::crew::Crew;
 use super::hook::{self, HookCounter, HookSender};
 use super::ledger::Ledger;
-use super::namespace::{Found, Namespaces};
-use super::place::Existing;
+use super::namespace::Namespaces;
 use super::plan::{LeftOut, Plan};
 use super::rules::Rules;
 use super::scene::Scene;
-use super::skip::Skip;
 use super::volume::Reprovisioned;
-use super::wave::{Section, Wave, Waves};
 use super::{RestoreError, RestoreOutcome, RestoreRequest};
 use crate::archive::spool::Spool;
 use crate::budget::Budget;
 use crate::catalog::{Catalog, GroupResource, Kind};
-use crate::finding::{Finding, Findings, Level, Place};
+use crate::finding::{Finding, Findings, Level};
 use crate::port::Ports;
 use crate::progress::Progress;
-
-/// Sections of a wave that are worked on at once; the objects inside them share one pace.
-const SECTIONS: usize = 8;
-/// Bytes that an object in flight costs per byte of its text: text, body, answer, and a tree for those that are changed.
-const BYTES_PER_BYTE: usize = 8;
 
 /// Everything that the tasks of one run share.
 pub(super) struct Run {
@@ -48,7 +37,7 @@ pub(super) struct Run {
     pub(super) is_dry: bool,
     rules: Rules,
     scene: RwLock<Arc<Scene>>,
-    findings: Findings,
+    pub(super) findings: Findings,
     operations: Mutex<Vec<RestoreOperation>>,
     places: Arc<Semaphore>,
     ticks: UnboundedSender<Tick>,
@@ -58,7 +47,7 @@ pub(super) struct Run {
 }
 
 /// Progress on its way to the observer.
-enum Tick {
+pub(super) enum Tick {
     Found(u64),
     Finished(u64),
 }
@@ -188,124 +177,6 @@ impl Run {
         })
     }
 
-    /// CRDs first, with what they serve; then everything else.
-    async fn waves(self: Arc<Self>) -> Result<Vec<LeftOut>, RestoreError> {
-        let mut crds = self.plan(is_crd)?;
-        let mut left_out = std::mem::take(&mut crds.left_out);
-        self.tick(Tick::Found(crds.len() as u64));
-        if self.is_dry {
-            self.imagine_kinds(&crds.entries()).await?;
-        }
-        for wave in crds.waves {
-            self.wave(wave).await;
-        }
-        self.refresh_scene().await?;
-        let rest = self.plan(|resource| !is_crd(resource))?;
-        self.tick(Tick::Found(rest.len() as u64));
-        self.report_left_out(&rest.left_out);
-        left_out.extend(rest.left_out);
-        for wave in rest.waves {
-            if self.is_stopped() {
-                break;
-            }
-            self.wave(wave).await;
-        }
-        Ok(left_out)
-    }
-
-    fn plan(&self, wanted: impl Fn(&GroupResource) -> bool) -> Result<Waves, RestoreError> {
-        let scene = self.scene();
-        Waves::plan(&self.spool, &self.rules, &scene.catalog, &self.request.priorities, wanted)
-            .map_err(RestoreError::Archive)
-    }
-
-    async fn wave(self: &Arc<Self>, wave: Wave) {
-        let mut sections = JoinSet::new();
-        let resource = Arc::new(wave.resource);
-        for section in wave.sections {
-            while sections.len() >= SECTIONS {
-                if let Some(ended) = sections.join_next().await {
-                    pass_on(ended);
-                }
-            }
-            let (run, resource) = (Arc::clone(self), Arc::clone(&resource));
-            sections.spawn(async move { run.section(&resource, section).await }.in_current_span());
-        }
-        while let Some(ended) = sections.join_next().await {
-            pass_on(ended);
-        }
-    }
-
-    async fn section(self: Arc<Self>, resource: &GroupResource, section: Section) {
-        if resource.is("", "namespaces") {
-            self.restore_namespaces(&section).await;
-        } else {
-            self.restore_section(resource, &section).await;
-        }
-    }
-
-    async fn restore_section(self: &Arc<Self>, resource: &GroupResource, section: &Section) {
-        let Some(kind) = self.kind_to_list(resource, section) else { return };
-        let found = match &section.namespace {
-            Some(namespace) => self.ensure_namespace(namespace).await,
-            None => Found::Existing,
-        };
-        let rest = match found {
-            Found::Failed(_) => Rest::Unknown,
-            _ => self.meet_existing(&kind, section, &found).await,
-        };
-        let mut crew = self.crew();
-        for entry in section.entries.iter().copied() {
-            if self.is_stopped() {
-                break;
-            }
-            if self.ledger.is_claimed(entry) {
-                self.finished_one();
-                continue;
-            }
-            let share = self.budget.take(self.spool.size(entry) * BYTES_PER_BYTE).await;
-            let existing = match rest {
-                Rest::Absent => Existing::Absent,
-                Rest::Unknown => Existing::Unknown,
-            };
-            let run = Arc::clone(self);
-            crew.send(async move {
-                run.restore(entry, existing).await;
-                run.finished_one();
-                drop(share);
-            })
-            .await;
-        }
-        crew.finish().await;
-    }
-
-    /// The kind at the version in which the section's objects are stored, so that they can be compared with a list.
-    fn kind_to_list(&self, resource: &GroupResource, section: &Section) -> Option<Arc<Kind>> {
-        let scene = self.scene();
-        let first = *section.entries.first()?;
-        let stored = self.spool.load(self.version_of(first, &self.spool.id(first))).ok();
-        let stored = stored.and_then(|object| {
-            let head = object.head();
-            scene.catalog.of_object(&head.api_version, &head.kind).map(Arc::clone)
-        });
-        stored
-            .filter(|kind| kind.group_resource() == *resource)
-            .or_else(|| scene.catalog.get(resource).map(Arc::clone))
-    }
-
-    async fn restore_namespaces(self: &Arc<Self>, section: &Section) {
-        let mut crew = self.crew();
-        for entry in section.entries.iter().copied() {
-            let run = Arc::clone(self);
-            crew.send(async move {
-                run.restore_namespace(entry).await;
-                run.finished_one();
-            })
-            .await;
-        }
-        crew.finish().await;
-    }
-
     /// Tasks for objects, bounded over the whole run.
     pub(super) fn crew(&self) -> Crew {
         Crew::new(&self.places)
@@ -354,32 +225,15 @@ impl Run {
     }
 
     /// Counts an object as dealt with. What a stop interrupted is not.
-    fn finished_one(&self) {
+    pub(super) fn finished_one(&self) {
         if !self.is_stopped() {
             self.tick(Tick::Finished(1));
         }
     }
 
-    fn tick(&self, tick: Tick) {
+    pub(super) fn tick(&self, tick: Tick) {
         // The receiver lives as long as the run.
         let _ = self.ticks.send(tick);
-    }
-
-    /// Kinds that the cluster does not serve: Velero leaves their objects out without a word.
-    fn report_left_out(&self, left_out: &[LeftOut]) {
-        for it in left_out.iter().filter(|it| it.reason == Skip::NotServed) {
-            let place = it.namespace.as_deref().map_or(Place::Cluster, |namespace| {
-                Place::Namespace(self.rules.target_namespace(namespace).to_owned())
-            });
-            let message = format!("{} objects of {} were not restored: {}", it.count, it.resource, it.reason);
-            self.findings.add(Finding {
-                level: Level::Warning,
-                place,
-                resource: Some(it.resource.clone()),
-                name: None,
-                message,
-            });
-        }
     }
 
     fn verdict(&self, progress: &Progress) -> Result<(), RestoreError> {
@@ -399,10 +253,6 @@ fn report_broken_groups(catalog: &Catalog, findings: &Findings) {
         );
         findings.add(Finding::general(Level::Warning, message));
     }
-}
-
-pub(super) fn is_crd(resource: &GroupResource) -> bool {
-    resource.is("apiextensions.k8s.io", "customresourcedefinitions")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

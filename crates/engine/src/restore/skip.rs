@@ -17,6 +17,8 @@ pub enum Skip {
     ClusterScopedUnneeded,
     /// The restore's label selector does not match.
     NotSelected,
+    /// A filter policy of the restore leaves it out.
+    FilterPolicy,
     /// The cluster does not serve the kind.
     NotServed,
     /// A pod that has ended, or a job that is complete: restoring would run it again.
@@ -62,6 +64,7 @@ impl fmt::Display for Skip {
             Self::ClusterScoped => "it is cluster-scoped, and includeClusterResources is false",
             Self::ClusterScopedUnneeded => "it is cluster-scoped, and only some namespaces are restored",
             Self::NotSelected => "the label selector does not match",
+            Self::FilterPolicy => "a filter policy leaves it out",
             Self::NotServed => "the cluster does not serve its kind",
             Self::Completed => "it has run to its end",
             Self::MirrorPod => "it is the mirror of a static pod",

@@ -10,6 +10,18 @@ use crate::catalog::{Catalog, GroupResource};
 /// The user's order of versions by kind (ConfigMap `enableapigroupversions`).
 pub type VersionPriorities = BTreeMap<GroupResource, Vec<String>>;
 
+/// Reads lines `resource.group=v2,v1`; empty ones and those that begin with `#` don't count. The error is the line that is wrong.
+pub fn parse_version_priorities(text: &str) -> Result<VersionPriorities, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let parse = |line: &str| {
+        let (resource, versions) = line.split_once('=')?;
+        let versions: Vec<String> = versions.split(',').map(|version| version.trim().to_owned()).collect();
+        let whole = !resource.trim().is_empty() && versions.iter().all(|version| !version.is_empty());
+        whole.then(|| (GroupResource::from(resource.trim()), versions))
+    };
+    lines.map(|line| parse(line).ok_or_else(|| line.to_owned())).collect()
+}
+
 impl Run {
     /// The copy of an object to restore: with EnableAPIGroupVersions the best that both sides know; without it the plain copy, unless
     /// the cluster does not serve its version and the archive has a copy at one that it serves.
@@ -72,6 +84,18 @@ mod tests {
         ] {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
             assert_eq!(choose(stored, served, &wanted), expected, "{stored:?} {served:?} {wanted:?}");
+        }
+    }
+
+    #[test]
+    fn the_user_s_order_is_read_line_by_line() {
+        let orders =
+            parse_version_priorities("# mine\nrockbands.music.example.io = v2beta1, v2beta2\n\npods=v1")
+                .unwrap();
+        assert_eq!(orders[&"rockbands.music.example.io".into()], ["v2beta1", "v2beta2"]);
+        assert_eq!(orders[&"pods".into()], ["v1"]);
+        for line in ["pods", "pods=", "=v1", "pods=v1,,v2"] {
+            assert_eq!(parse_version_priorities(line).unwrap_err(), line);
         }
     }
 

@@ -97,19 +97,29 @@ impl Waves {
             leave_out(group.len(), reason);
             return Ok(None);
         }
+        let Some(kind) = catalog.get(resource) else { return Ok(None) };
         let mut entries = Vec::with_capacity(group.len());
+        let (mut unselected, mut unallowed) = (0, 0);
         let are_namespaces = resource.is("", "namespaces");
         for entry in group.entries() {
             if are_namespaces && !rules.namespaces.contains(spool.name(entry)) {
                 leave_out(1, Skip::NamespaceExcluded);
-            } else if !rules.has_selector() || rules.selects(&spool.load(entry)?.head().labels) {
-                entries.push(entry);
+                continue;
+            }
+            let reason = if rules.has_object_filter() {
+                rules.object_is_excluded(kind, spool.load(entry)?.head(), catalog)
+            } else {
+                None
+            };
+            match reason {
+                None => entries.push(entry),
+                Some(Skip::FilterPolicy) => unallowed += 1,
+                // Namespaces that are not selected are made anyway, where something in them is.
+                Some(_) => unselected += usize::from(!are_namespaces),
             }
         }
-        let unselected = group.len() - entries.len();
-        if !are_namespaces {
-            leave_out(unselected, Skip::NotSelected);
-        }
+        leave_out(unselected, Skip::NotSelected);
+        leave_out(unallowed, Skip::FilterPolicy);
         Ok((!entries.is_empty()).then_some(Section { namespace, group, entries }))
     }
 }

@@ -9,6 +9,9 @@ pub use parse::PolicyError;
 use filter::{ClusterFilter, NamespaceFilter};
 use volume::VolumePolicy;
 
+use crate::catalog::{Catalog, Kind};
+use crate::object::Head;
+
 /// The checked content of a resource policies ConfigMap.
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
@@ -20,6 +23,46 @@ pub struct Policies {
     pub cluster_filter: Option<ClusterFilter>,
     /// Allow-lists for namespaces; the first one that fits a namespace counts.
     pub namespace_filters: Vec<NamespaceFilter>,
+}
+
+impl Policies {
+    /// Puts server-wide volume policies behind these: what the backup's own policies say of a volume counts.
+    pub fn with_global(mut self, global: &Self) -> Self {
+        self.volumes.extend(global.volumes.iter().cloned());
+        self
+    }
+
+    /// Why these can't be the policies of a restore; `None` when they can. Volumes and lists are chosen when the backup is made.
+    pub fn refused_for_restore(&self) -> Option<&'static str> {
+        if !self.volumes.is_empty() {
+            return Some("volumePolicies are for backups only");
+        }
+        (!self.lists.is_empty()).then_some("includeExcludePolicy is for backups only")
+    }
+
+    /// Why these can't be server-wide policies; `None` when they can.
+    pub fn refused_as_global(&self) -> Option<&'static str> {
+        (self.has_filters() || !self.lists.is_empty())
+            .then_some("server-wide policies can hold volumePolicies only")
+    }
+
+    /// Whether there are filters for objects.
+    pub fn has_filters(&self) -> bool {
+        self.cluster_filter.is_some() || !self.namespace_filters.is_empty()
+    }
+
+    /// Whether the filters let an object pass. In a namespace with a policy only what that allows does; of cluster-scoped objects only
+    /// the kinds that the policy names are limited.
+    pub fn allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        match &head.namespace {
+            Some(namespace) => self
+                .namespace_filters
+                .iter()
+                .find(|filter| filter.is_for(namespace))
+                .is_none_or(|filter| filter.includes(kind, head, catalog)),
+            None => self.cluster_filter.as_ref().is_none_or(|filter| filter.includes(kind, head, catalog)),
+        }
+    }
 }
 
 /// `includeExcludePolicy`.

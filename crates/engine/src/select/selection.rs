@@ -114,19 +114,7 @@ impl Selection {
 
     /// Whether the filter policies let an object pass.
     pub fn policies_allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
-        match &head.namespace {
-            Some(namespace) => self
-                .policies
-                .namespace_filters
-                .iter()
-                .find(|filter| filter.is_for(namespace))
-                .is_none_or(|filter| filter.includes(kind, head, catalog)),
-            None => self
-                .policies
-                .cluster_filter
-                .as_ref()
-                .is_none_or(|filter| filter.includes(kind, head, catalog)),
-        }
+        self.policies.allow(kind, head, catalog)
     }
 }
 
@@ -144,8 +132,7 @@ impl Merged {
         let old = !spec.included_resources.is_empty()
             || !spec.excluded_resources.is_empty()
             || spec.include_cluster_resources.is_some();
-        let has_filters = policies.cluster_filter.is_some() || !policies.namespace_filters.is_empty();
-        if old && (!lists.is_empty() || has_filters) {
+        if old && (!lists.is_empty() || policies.has_filters()) {
             problems.errors.push(
                 "include-resources, exclude-resources and include-cluster-resources are old filter parameters.\n\
                  They cannot be used with include-exclude or filter policies"

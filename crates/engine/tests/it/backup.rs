@@ -3,6 +3,7 @@
 mod faults;
 mod golden;
 mod harness;
+mod operations;
 mod related;
 mod selection;
 mod volumes;

@@ -4,6 +4,7 @@
 mod actions;
 mod content;
 mod dry_run;
+mod dynamic_volumes;
 mod existing;
 mod faults;
 mod golden;
