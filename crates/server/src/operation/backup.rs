@@ -135,7 +135,9 @@ async fn give_up(upload: BackupUpload, log: RunLog, error: &Attempt) {
         // That the log can't be stored either adds nothing.
         let _ = upload.put(BackupArtifact::Log, log_body(log)).await;
     }
-    tracing::info!("{}", upload.discard().await);
+    // Not inside the log line: what that says is not even looked at where nobody wants such lines.
+    let report = upload.discard().await;
+    tracing::info!("{report}");
 }
 
 /// Everything but log and metadata. Returns the size of the archive.
