@@ -27,6 +27,7 @@
 //! ```
 
 pub mod blob;
+mod buffers;
 pub mod clock;
 pub mod compression;
 pub mod content;
@@ -35,6 +36,9 @@ pub mod crypto;
 mod ecc;
 mod error;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod index;
 mod json;
 pub mod maintenance;

@@ -190,8 +190,12 @@ pub(crate) fn encode(entries: &[Stored]) -> Result<Vec<u8>> {
 
 async fn read(contents: &ContentStore, id: ContentId) -> Result<Vec<Stored>> {
     let compressed = contents.read(&id).await?;
-    let what = format!("manifests in content {id}");
-    let json = compression::read_all(&what, MultiGzDecoder::new(&compressed[..]), MAX_JSON)?;
+    decode(&format!("manifests in content {id}"), &compressed, MAX_JSON)
+}
+
+/// The entries of a manifest content, of at most `limit` bytes of JSON; `what` names it in errors.
+pub(crate) fn decode(what: &str, compressed: &[u8], limit: usize) -> Result<Vec<Stored>> {
+    let json = compression::read_all(what, MultiGzDecoder::new(compressed), limit)?;
     let list: Entries<Stored> = serde_json::from_slice(&json)
         .map_err(|source| Error::damaged(what, format!("invalid JSON: {source}")))?;
     Ok(list.entries)

@@ -1,6 +1,9 @@
 //! Tests across the layers: what Kopia and Velero wrote, what we write, and what is left after a crash.
 
+mod formats;
 mod golden;
+mod jumble;
+mod large;
 mod parsers;
 mod scale;
 mod soak;

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::{ContentStore, blocking};
+use crate::buffers::Buffers;
 use crate::compression::{self, CompressionId};
 use crate::content_id::{ContentId, Prefix};
 use crate::crypto::Digest;
@@ -81,6 +82,9 @@ pub struct ContentWriter {
     uploads: Mutex<JoinSet<Result<()>>>,
     permits: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
+    /// For the bodies of packs, and for contents on their way into them.
+    packs: Arc<Buffers>,
+    sealed: Arc<Buffers>,
 }
 
 impl ContentWriter {
@@ -103,6 +107,8 @@ impl ContentWriter {
             state: Mutex::default(),
             uploads: Mutex::default(),
             failed: Arc::default(),
+            packs: Arc::default(),
+            sealed: Arc::default(),
         })
     }
 
@@ -179,7 +185,7 @@ impl ContentWriter {
         let compressed = if compress { compression::compress(data, self.options.zstd_level)? } else { None };
         let compression =
             if compressed.is_some() { CompressionId::ZSTD_FASTEST } else { CompressionId::NONE };
-        let mut bytes = Vec::new();
+        let mut bytes = self.sealed.take();
         self.contents.sealer().seal(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
         let original_length = data.len() as u32;
         self.append(&Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
@@ -212,22 +218,32 @@ impl ContentWriter {
     /// # Errors
     /// [`Error::ContentNotFound`].
     pub(crate) fn delete(&self, id: &ContentId) -> Result<()> {
-        self.delete_pending(id)?;
+        {
+            let _gate = self.gate.blocking_read();
+            self.check()?;
+            if self.lock().pending.remove(id) && self.contents.index().find(id)?.is_none() {
+                return Ok(());
+            }
+            self.add_deletion(self.contents.entry(id)?);
+        }
         self.flush_when_due()
     }
 
-    fn delete_pending(&self, id: &ContentId) -> Result<()> {
-        let _gate = self.gate.blocking_read();
-        self.check()?;
-        if self.lock().pending.remove(id) && self.contents.index().find(id)?.is_none() {
-            return Ok(());
+    /// As [`ContentWriter::delete`], for an entry that the committed index has and the session has not touched.
+    pub(crate) fn delete_committed(&self, entry: IndexEntry) -> Result<()> {
+        {
+            let _gate = self.gate.blocking_read();
+            self.check()?;
+            self.add_deletion(entry);
         }
-        let entry = self.contents.entry(id)?;
+        self.flush_when_due()
+    }
+
+    fn add_deletion(&self, entry: IndexEntry) {
         if !entry.deleted {
             let timestamp = self.timestamp(entry.timestamp);
             self.lock().add(IndexEntry { deleted: true, timestamp, ..entry }, self.contents.clock().now());
         }
-        Ok(())
     }
 
     /// Adds sealed bytes to the open pack of their kind, and uploads it when it is full.
@@ -275,7 +291,8 @@ impl ContentWriter {
             (None, None) => return Ok(Appended::NoPack),
             (None, Some(permit)) => {
                 let head = self.contents.format().pack_head();
-                let builder = PackBuilder::new(kind, &session.id, head, self.pack_size + PACK_ROOM)?;
+                let (body, capacity) = (self.packs.take(), self.pack_size + PACK_ROOM);
+                let builder = PackBuilder::new(kind, &session.id, head, body, capacity)?;
                 slot.insert(OpenPack { builder, _permit: permit })
             }
         };

@@ -181,7 +181,7 @@ pub struct IfNotUnderstood {
 }
 
 impl RepositoryParameters {
-    pub(super) fn created(options: &CreateOptions) -> Result<Self> {
+    pub(crate) fn created(options: &CreateOptions) -> Result<Self> {
         let modern = options.version > 1;
         let ecc_overhead_percent = if modern { options.ecc_overhead_percent } else { 0 };
         Ok(Self {
@@ -202,7 +202,7 @@ impl RepositoryParameters {
         })
     }
 
-    pub(super) fn from_json(json: &[u8]) -> Result<Self> {
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Inner {
             format: RepositoryParameters,

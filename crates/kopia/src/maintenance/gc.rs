@@ -50,7 +50,7 @@ pub(super) async fn run(job: &Job<'_>) -> Result<GcReport> {
             match judge(job, &reachable, &entry) {
                 Verdict::InUse => report.in_use += 1,
                 Verdict::Recent => report.recent += 1,
-                Verdict::Garbage => garbage.push(entry.id),
+                Verdict::Garbage => garbage.push(entry),
                 Verdict::Needed => needed.push(entry),
                 Verdict::Apart => {}
             }
@@ -58,7 +58,7 @@ pub(super) async fn run(job: &Job<'_>) -> Result<GcReport> {
         report.deleted += garbage.len() as u64;
         report.recovered += needed.len() as u64;
         let contents = writer.contents().clone();
-        blocking(move || garbage.iter().try_for_each(|id| contents.delete(id))).await?;
+        blocking(move || garbage.into_iter().try_for_each(|entry| contents.delete_committed(entry))).await?;
         undelete(job, &writer, needed).await?;
     }
     writer.flush().await?;

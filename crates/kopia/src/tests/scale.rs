@@ -11,13 +11,13 @@ use crate::testdata::splitmix64;
 use crate::{OpenOptions, Repository};
 
 /// The resident memory of this process in MiB, now or at its peak.
-fn memory(line: &str) -> u64 {
+pub(super) fn memory(line: &str) -> u64 {
     let status = fs_err::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|text| text.starts_with(line)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-fn entries(blob: u64, count: usize, packs: usize) -> Vec<IndexEntry> {
+pub(super) fn entries(blob: u64, count: usize, packs: usize) -> Vec<IndexEntry> {
     let names: Vec<Arc<str>> =
         (0..packs).map(|pack| format!("p{blob:016x}{pack:016x}-s0123456789abcdef147").into()).collect();
     let hashes = splitmix64(blob, count * 16);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fs_err as fs;
 use jiff::SignedDuration;
 
+use super::jumble::JumbledStore;
 use crate::blob::{BlobStore, Fault, FaultyStore, MemoryStore};
 use crate::clock::FrozenClock;
 use crate::content::WriteOptions;
@@ -52,8 +53,13 @@ impl Model {
         Repository::with_format(store, self.format.clone(), options).await
     }
 
-    /// The store, which will crash soon in one case of eight.
+    /// The store, which will crash soon in one case of eight, and confuses what is under way in every other.
     fn chancy_store(&mut self) -> Arc<dyn BlobStore> {
+        if self.random(2) == 0 {
+            let crash = (self.random(8) == 0).then(|| self.random(60));
+            let (seed, lag) = (self.random(1000), self.random(4));
+            return Arc::new(JumbledStore::new(self.store.clone(), seed, crash, lag));
+        }
         let inner: Arc<dyn BlobStore> = Arc::new(self.store.clone());
         let fault = if self.random(2) == 0 { Fault::CrashBefore } else { Fault::CrashAfter };
         let at = self.random(60);
@@ -191,7 +197,7 @@ async fn random_operations_keep_every_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes long; `cargo test --release -- --ignored soak`"]
+#[ignore = "takes long: run by `make soak`"]
 async fn ten_thousand_random_operations_keep_every_snapshot() {
     for seed in 0..10 {
         soak(seed << 32, 1000).await;
