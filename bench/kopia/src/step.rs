@@ -14,6 +14,7 @@ use kopia::upload::{self, LocalTree, Source, UploadOptions};
 use kopia::{OpenOptions, Repository, WriteOptions};
 
 use crate::chain;
+use crate::measure;
 use crate::synthetic::{Forgetful, Synthetic};
 
 const PASSWORD: &str = "benchmark";
@@ -102,7 +103,9 @@ fn near(repository: &Path) -> Result<Arc<dyn BlobStore>> {
 }
 
 async fn open(store: Arc<dyn BlobStore>) -> Result<Repository> {
-    Ok(Repository::open(store, PASSWORD, OpenOptions::default()).await?)
+    let repository = Repository::open(store, PASSWORD, OpenOptions::default()).await?;
+    measure::new_peak()?;
+    Ok(repository)
 }
 
 async fn newest(repository: &Repository) -> Result<Option<Snapshot>> {

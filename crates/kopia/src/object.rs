@@ -8,4 +8,4 @@ pub use id::ObjectId;
 pub use reader::{ObjectReader, Piece};
 
 pub(crate) use reader::IndirectStream;
-pub(crate) use writer::{ChunkSink, Inline, chunks, write_bytes, write_stream};
+pub(crate) use writer::{BUFFER_CHUNKS, ChunkSink, Inline, chunks, write_bytes, write_stream};

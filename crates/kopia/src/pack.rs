@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::buffers::Buffer;
 use crate::compression::CompressionId;
 use crate::content_id::ContentId;
 use crate::crypto::random;
@@ -49,7 +50,7 @@ impl PackKind {
 #[derive(Debug)]
 pub(crate) struct PackBuilder {
     id: Arc<str>,
-    body: Vec<u8>,
+    body: Buffer,
     entries: Vec<IndexEntry>,
 }
 
@@ -65,10 +66,16 @@ pub(crate) struct Sealed<'a> {
 }
 
 impl PackBuilder {
-    /// `head` comes before everything else.
-    pub(crate) fn new(kind: PackKind, session: &str, head: &[u8], capacity: usize) -> Result<Self> {
+    /// `head` comes before everything else; `body` is an empty buffer.
+    pub(crate) fn new(
+        kind: PackKind,
+        session: &str,
+        head: &[u8],
+        mut body: Buffer,
+        capacity: usize,
+    ) -> Result<Self> {
         let id = format!("{}{}-{session}", kind.letter(), hex::encode(random::<16>()?));
-        let mut body = Vec::with_capacity(capacity);
+        body.reserve_exact(capacity);
         body.extend_from_slice(head);
         body.extend_from_slice(&random::<PREAMBLE>()?);
         Ok(Self { id: id.into(), body, entries: Vec::new() })
@@ -115,7 +122,7 @@ impl PackBuilder {
         let postamble =
             Postamble { iv: digest.as_slice().to_vec(), offset: start as u64, length: length as u64 };
         self.body.extend_from_slice(&postamble.to_bytes());
-        Ok((self.id, self.body.into(), self.entries))
+        Ok((self.id, Bytes::from_owner(self.body), self.entries))
     }
 }
 

@@ -7,6 +7,7 @@ mod checkpoint;
 mod files;
 mod jobs;
 mod local;
+mod room;
 mod source;
 mod spread;
 mod tree;

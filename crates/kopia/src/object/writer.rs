@@ -9,7 +9,7 @@ use crate::splitter::Splitter;
 use crate::{Error, Result};
 
 /// Several chunks are cut from one buffer, so that they can be hashed together.
-const BUFFER_CHUNKS: usize = 2;
+pub(crate) const BUFFER_CHUNKS: usize = 3;
 /// Files that are shorter are read at once; no chunk is as short.
 const SMALL: u64 = 64 << 10;
 
@@ -67,7 +67,9 @@ pub(crate) fn write_stream(
     loop {
         let wanted = capacity - buffer.len();
         let at_end = match expected {
-            Some(expected) if expected < SMALL && buffer.is_empty() && pieces.is_empty() => fill(source, expected, buffer),
+            Some(expected) if expected < SMALL && buffer.is_empty() && pieces.is_empty() => {
+                fill(source, expected, buffer)
+            }
             _ => {
                 let remaining = expected.unwrap_or(0).min(wanted as u64);
                 buffer.reserve_exact(remaining as usize);

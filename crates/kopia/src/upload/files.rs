@@ -13,6 +13,8 @@ use crate::Result;
 use crate::object::{self, ObjectId};
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode};
 
+/// Files up to this size share one buffer of their thread.
+const SMALL: u64 = 256 << 10;
 /// Files that take long enough to read to be looked at twice.
 const RECHECK: u64 = 1 << 20;
 
@@ -145,7 +147,16 @@ impl<'a, 'b> FileStore<'a, 'b> {
         let mut source = Watched { inner: file, options: shared.options };
         let mut sink = Spread::new(shared);
         let (splitter, writer) = (shared.splitter, shared.writer);
-        match object::write_stream(&mut source, Some(size), splitter, &mut sink, writer, &mut self.buffer) {
+        let mut store = |buffer: &mut Vec<u8>| {
+            object::write_stream(&mut source, Some(size), splitter, &mut sink, writer, buffer)
+        };
+        let stored = if size <= SMALL {
+            store(&mut self.buffer)
+        } else {
+            let largest = splitter.max_chunk() * object::BUFFER_CHUNKS;
+            store(&mut *shared.room_for(largest.min(size as usize + 1)).buffer)
+        };
+        match stored {
             Ok(Ok(stored)) => Ok(Ok(stored)),
             Ok(Err(error)) => shared.check().map_or_else(|cancelled| Ok(Err(cancelled)), |()| Err(error)),
             Err(error) => Ok(Err(error)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::room::{Room, RoomTaken};
 use super::spread::Batch;
 use super::tree::Node;
 use super::{UploadOptions, Uploaded};
@@ -41,6 +42,7 @@ pub(super) struct Shared<'a> {
     pub(super) options: &'a UploadOptions,
     pub(super) splitter: Splitter,
     pub(super) counters: Counters,
+    pub(super) room: Room,
     started: Timestamp,
     failures: Mutex<Vec<EntryError>>,
     stack: Mutex<Stack>,
@@ -81,6 +83,7 @@ impl<'a> Shared<'a> {
         Ok(Self {
             splitter: Splitter::from_name(&writer.contents().format().parameters().splitter)?,
             started: writer.contents().clock().now(),
+            room: Room::default(),
             writer,
             options,
             counters: Counters::default(),
@@ -146,6 +149,26 @@ impl<'a> Shared<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Waits until so many bytes of a file may be in memory, and helps others meanwhile.
+    pub(super) fn room_for(&self, bytes: usize) -> RoomTaken<'_> {
+        loop {
+            if let Some(taken) = self.room.take(bytes) {
+                return taken;
+            }
+            match self.next_help() {
+                Some(job) => self.done(self.run(job)),
+                None => self.room.wait(),
+            }
+        }
+    }
+
+    /// The chunks of a large file that another thread reads.
+    fn next_help(&self) -> Option<Job> {
+        let mut stack = self.lock();
+        let help = stack.jobs.iter().rposition(|job| matches!(job, Job::Help(_)))?;
+        Some(stack.jobs.remove(help))
     }
 
     pub(super) fn check(&self) -> Result<()> {
