@@ -1,6 +1,6 @@
 //! `cargo run -p xtask -- COMMAND`: generates what is derived from the code, and verifies what the compiler can't.
 //!
-//! `gen [crds]` writes generated files, `gen merge-keys FILE` the table that needs an OpenAPI document;
+//! `gen` writes generated files, `gen merge-keys FILE` the table that needs an OpenAPI document;
 //! `verify` finds stale ones and breaches of the rules of CONTRIBUTING.md.
 
 use std::io::Write;

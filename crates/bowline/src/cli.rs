@@ -2,8 +2,11 @@
 
 pub(crate) mod backup;
 mod backup_location;
+mod bug;
 mod client;
+mod commands;
 mod completion;
+mod debug;
 mod deletion;
 pub(crate) mod flag;
 mod get;
@@ -11,7 +14,9 @@ pub(crate) mod global;
 pub(crate) mod help;
 mod install;
 mod pflag;
+pub(crate) mod place;
 mod plugin;
+mod reference;
 mod repo;
 mod restore;
 mod schedule;
@@ -28,6 +33,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::global::GlobalFlags;
 use crate::config::{ClientFile, Environment};
+use crate::output::screen::Screen;
 use crate::session::Session;
 
 /// Back up, restore and migrate Kubernetes resources and persistent volumes.
@@ -92,6 +98,10 @@ enum Command {
     Uninstall(uninstall::Uninstall),
     /// Run the server
     Server(Box<server::Server>),
+    /// Print a form for the report of a bug
+    Bug(bug::Bug),
+    /// Collect objects and logs for the report of a bug
+    Debug(debug::Debug),
     /// Settings of this program
     #[command(subcommand)]
     Client(client::Command),
@@ -104,6 +114,15 @@ enum Command {
 /// Parses the command line and carries it out.
 pub(crate) async fn run(environment: Environment) -> anyhow::Result<()> {
     let program = environment.program;
+    if let Some((first, question)) = environment.arguments.split_first()
+        && first == completion::QUESTION
+    {
+        let question = question.to_vec();
+        return completion::answer(environment, &question).await;
+    }
+    if environment.arguments.first().is_some_and(|first| first == reference::QUESTION) {
+        return Ok(Screen::default().print(reference::markdown(program))?);
+    }
     let line: Vec<OsString> =
         std::iter::once(program.into()).chain(environment.arguments.iter().cloned()).collect();
     let matches = match tree(program).try_get_matches_from(&line) {
@@ -113,7 +132,7 @@ pub(crate) async fn run(environment: Environment) -> anyhow::Result<()> {
     let cli = Cli::from_arg_matches(&matches).map_err(|error| usage::failure(&error, program, &line))?;
     let file = ClientFile::read(&environment)?;
     let session = Session::new(environment, cli.globals, &file);
-    cli.command.run(&session).await
+    Box::pin(cli.command.run(&session)).await
 }
 
 /// The command tree under the name that the program was called by.
@@ -125,7 +144,7 @@ pub(crate) fn tree(program: &'static str) -> clap::Command {
 impl Command {
     async fn run(self, session: &Session) -> anyhow::Result<()> {
         match self {
-            Self::Backup(command) => command.run(session).await,
+            Self::Backup(command) => Box::pin(command.run(session)).await,
             Self::Restore(command) => command.run(session).await,
             Self::Schedule(command) => command.run(session).await,
             Self::BackupLocation(command) => command.run(session).await,
@@ -139,6 +158,8 @@ impl Command {
             Self::Install(command) => command.run(session).await,
             Self::Uninstall(command) => command.run(session).await,
             Self::Server(command) => command.run(session).await,
+            Self::Bug(command) => command.run(session).await,
+            Self::Debug(command) => command.run(session).await,
             Self::Client(command) => command.run(session),
             Self::Completion(command) => command.run(session),
             Self::Version(command) => command.run(session).await,

@@ -36,7 +36,7 @@ const MAX_STORED: usize = 256 << 20;
 const MAX_JSON: u64 = 512 << 20;
 
 /// The pieces of a file.
-type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
+pub(crate) type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// Where a file is. Who knows this can read the file, so it belongs in no message.
 struct Address {
@@ -152,7 +152,7 @@ impl<'a> Source<'a> {
     }
 
     /// Opens a file; `None` when the store has no such file.
-    async fn open(&self, kind: DownloadTargetKind, name: &str) -> anyhow::Result<Option<Pieces>> {
+    pub(crate) async fn open(&self, kind: DownloadTargetKind, name: &str) -> anyhow::Result<Option<Pieces>> {
         let address = self.address(kind, name).await?;
         match self.client.get(&address.url).send().await {
             Ok(answer) => direct(answer),

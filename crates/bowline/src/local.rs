@@ -1,27 +1,30 @@
 //! Backups in a folder or bucket, read and written from here, without a server and without custom resources.
 
+mod link;
 mod place;
 mod plan;
 mod run;
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use bowline_api::Backup;
-use bowline_store::layout::BackupArtifact;
+use bowline_api::artifact::BackupVolumeInfo;
+use bowline_store::layout::{BackupArtifact, RESTORES, RestoreArtifact};
 use bowline_store::{BackupStore, ObjectStoreExt};
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use futures::TryStreamExt;
 
-use place::Access;
-pub(crate) use place::Place;
-pub(crate) use plan::plan;
+pub(crate) use place::{Access, Place};
+pub(crate) use plan::{diff, plan};
 pub(crate) use run::{backup, restore};
 
 use crate::cluster::Fetched;
-use crate::download::Artifact;
+use crate::download::{Artifact, Pieces};
 use crate::failure::{Failure, causes};
 use crate::nearest::did_you_mean;
-use crate::output::describe::backup::Companions;
+use crate::output::describe::{backup, restore};
 use crate::output::encode::sorted;
 
 /// Most bytes of a compressed log.
@@ -50,6 +53,14 @@ impl LocalStore {
     /// The named backups, or all.
     pub(crate) async fn backups(&self, names: &[String]) -> anyhow::Result<Vec<Fetched<Backup>>> {
         let all = self.names().await?;
+        if all.is_empty() && names.is_empty() {
+            return match self.place.hint() {
+                Some(hint) => {
+                    Err(Failure::new(format!("there are no backups in {}", self.place)).hint(hint).into())
+                }
+                None => Ok(Vec::new()),
+            };
+        }
         let wanted = if names.is_empty() { &all } else { names };
         let mut found = Vec::with_capacity(wanted.len());
         for name in wanted {
@@ -57,42 +68,104 @@ impl LocalStore {
                 Ok(object) => found.push(Fetched { raw: sorted(&object)?, object }),
                 // What an interrupted run left behind is no backup.
                 Err(error) if error.is_not_found() && names.is_empty() => {}
-                Err(error) if error.is_not_found() => return Err(self.missing(name, &all)),
-                Err(error) => return Err(failed(&self.place, &error)),
+                Err(error) if error.is_not_found() => return Err(self.missing("backup", name, &all)),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         Ok(found)
     }
 
-    /// The files that a description needs.
-    pub(crate) async fn companions(&self, name: &str) -> anyhow::Result<Companions> {
-        Ok(Companions {
+    /// One backup.
+    pub(crate) async fn backup(&self, name: &str) -> anyhow::Result<Backup> {
+        match self.store.metadata(name).await {
+            Ok(backup) => Ok(backup),
+            Err(error) if error.is_not_found() => Err(self.missing("backup", name, &self.names().await?)),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// What was done for each volume of a backup; nothing for backups of old versions.
+    pub(crate) async fn volume_infos(&self, name: &str) -> anyhow::Result<Vec<BackupVolumeInfo>> {
+        match self.store.volume_info(name).await {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            result => result.map_err(|error| self.failed(&error)),
+        }
+    }
+
+    /// The archive of a backup.
+    pub(crate) async fn contents(&self, name: &str) -> anyhow::Result<Pieces> {
+        let archive = self.store.contents(name).await.map_err(|error| self.failed(&error))?;
+        Ok(Box::pin(archive.body.map_err(io::Error::other)))
+    }
+
+    /// The files that a description of a backup needs.
+    pub(crate) async fn companions(&self, name: &str) -> backup::Companions {
+        backup::Companions {
             results: artifact(self.store.results(name).await),
             resource_list: artifact(self.store.resource_list(name).await),
             volumes: artifact(self.store.volume_info(name).await),
             operations: artifact(self.store.item_operations(name).await),
             deletions: Vec::new(),
+        }
+    }
+
+    /// The files that a description of a restore needs. The place holds no object of the restore, only these.
+    pub(crate) async fn restore_companions(&self, name: &str) -> anyhow::Result<restore::Companions> {
+        let results = artifact(self.store.restore_results(name).await);
+        if results == Artifact::Absent {
+            return Err(self.missing("restore", name, &self.restores().await?));
+        }
+        Ok(restore::Companions {
+            results,
+            resource_list: artifact(self.store.read_restore(name, RestoreArtifact::ResourceList).await),
+            volumes: artifact(self.store.restore_volume_info(name).await),
+            operations: artifact(self.store.restore_item_operations(name).await),
         })
     }
 
     /// The log of a backup.
-    pub(crate) async fn log(&self, name: &str) -> anyhow::Result<impl Read> {
+    pub(crate) async fn log(&self, name: &str) -> anyhow::Result<impl Read + use<>> {
+        match self.text(&BackupArtifact::Log.key(name)).await? {
+            Some(log) => Ok(log),
+            None => Err(self.missing("log of the backup", name, &self.names().await?)),
+        }
+    }
+
+    /// The log of a restore.
+    pub(crate) async fn restore_log(&self, name: &str) -> anyhow::Result<impl Read + use<>> {
+        match self.text(&RestoreArtifact::Log.key(name)).await? {
+            Some(log) => Ok(log),
+            None => Err(self.missing("log of the restore", name, &self.restores().await?)),
+        }
+    }
+
+    async fn text(&self, key: &str) -> anyhow::Result<Option<MultiGzDecoder<Cursor<Bytes>>>> {
         let objects = Arc::clone(self.store.objects());
-        match objects.get_bytes(&BackupArtifact::Log.key(name), MAX_LOG).await {
-            Ok(stored) => Ok(MultiGzDecoder::new(Cursor::new(stored))),
-            Err(error) if error.is_not_found() => Err(self.missing(name, &self.names().await?)),
-            Err(error) => Err(failed(&self.place, &error)),
+        match objects.get_bytes(key, MAX_LOG).await {
+            Ok(stored) => Ok(Some(MultiGzDecoder::new(Cursor::new(stored)))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
     async fn names(&self) -> anyhow::Result<Vec<String>> {
-        self.store.list_backups().await.map_err(|error| failed(&self.place, &error))
+        self.store.list_backups().await.map_err(|error| self.failed(&error))
     }
 
-    fn missing(&self, name: &str, others: &[String]) -> anyhow::Error {
-        Failure::new(format!("there is no backup {name:?} in {}", self.place))
+    /// Names of the restores that left files.
+    async fn restores(&self) -> anyhow::Result<Vec<String>> {
+        self.store.objects().common_prefixes(RESTORES).await.map_err(|error| self.failed(&error))
+    }
+
+    fn missing(&self, noun: &str, name: &str, others: &[String]) -> anyhow::Error {
+        Failure::new(format!("there is no {noun} {name:?} in {}", self.place))
             .maybe_hint(did_you_mean(name, others.iter().map(String::as_str)))
+            .maybe_hint(if others.is_empty() { self.place.hint() } else { None })
             .into()
+    }
+
+    fn failed(&self, error: &bowline_store::Error) -> anyhow::Error {
+        failed(&self.place, error)
     }
 }
 

@@ -3,13 +3,16 @@
 mod cli;
 mod cluster;
 mod config;
+mod debug;
 mod download;
 mod failure;
+mod follow;
 mod local;
 mod nearest;
 mod output;
 mod selector;
 mod session;
+mod stored;
 mod wait;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! Everything that the program prints.
 
 pub(crate) mod describe;
+pub(crate) mod diff;
 pub(crate) mod encode;
 pub(crate) mod plan;
 pub(crate) mod progress;

@@ -37,12 +37,17 @@ pub(crate) struct Settings {
 impl Session {
     /// Combines flags, file and environment.
     pub(crate) fn new(environment: Environment, flags: GlobalFlags, file: &ClientFile) -> Self {
+        let session = Self::silent(environment, flags, file);
+        session.warn_of_features();
+        session
+    }
+
+    /// [`Self::new`] without a word on what is wrong with the flags.
+    pub(crate) fn silent(environment: Environment, flags: GlobalFlags, file: &ClientFile) -> Self {
         let wanted = flags.colorized.or_else(|| file.get("colorized")?.parse().ok()).unwrap_or(true);
         let screen = Screen::new(&environment, wanted);
         let settings = Settings::new(&environment, flags, file);
-        let session = Self { environment, settings, screen };
-        session.warn_of_features();
-        session
+        Self { environment, settings, screen }
     }
 
     /// Features that are asked for and do not exist must not be missed in silence.
@@ -50,6 +55,12 @@ impl Session {
         for feature in self.settings.features.iter().filter(|feature| *feature != CSI) {
             self.screen.note(format!("warning: the feature {feature:?} does not exist here and is ignored"));
         }
+    }
+
+    /// The same run without colours, for texts that go into files.
+    pub(crate) fn plain(&self) -> Self {
+        let (environment, settings) = (self.environment.clone(), self.settings.clone());
+        Self { environment, settings, screen: Screen::default() }
     }
 
     /// Name of the program, for texts.

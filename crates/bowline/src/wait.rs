@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use bowline_api::request::{ServerStatusRequestPhase, ServerStatusRequestStatus};
+use bowline_api::request::ServerStatusRequestPhase;
 use bowline_api::{Backup, Kind, Restore, ServerStatusRequest, label};
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fetched};
 use crate::failure::Failure;
 use crate::output::progress::{Counts, Progress};
 use crate::session::Session;
@@ -178,12 +178,12 @@ fn remarks(errors: i32, warnings: i32, reason: &str, invalid: &[String]) -> Vec<
     remarks
 }
 
-/// What the server says about itself; `None` when it says nothing within the limit. Its request then stays behind,
+/// The server's answer to what it is; `None` when it says nothing within the limit. Its request then stays behind,
 /// so that a server that comes later answers it.
 pub(crate) async fn server_status(
     cluster: &Cluster,
     limit: Duration,
-) -> anyhow::Result<Option<ServerStatusRequestStatus>> {
+) -> anyhow::Result<Option<Fetched<ServerStatusRequest>>> {
     let mut request = ServerStatusRequest::default();
     request.metadata.generate_name = Some("velero-cli-".to_owned());
     request.metadata.labels =
@@ -192,9 +192,9 @@ pub(crate) async fn server_status(
     let deadline = Instant::now() + limit;
     loop {
         let found = cluster.find::<ServerStatusRequest>(created.name()).await?;
-        let status = found.map(|found| found.object.status).unwrap_or_default();
-        if status.phase == Some(ServerStatusRequestPhase::Processed) {
-            return Ok(Some(status));
+        let processed = Some(ServerStatusRequestPhase::Processed);
+        if let Some(answer) = found.filter(|found| found.object.status.phase == processed) {
+            return Ok(Some(answer));
         }
         if Instant::now() >= deadline {
             return Ok(None);

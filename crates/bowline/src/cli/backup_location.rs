@@ -5,18 +5,17 @@ mod delete;
 mod set;
 
 use bowline_api::BackupStorageLocation;
-use clap::Subcommand;
 
 pub(crate) use create::Create;
 pub(crate) use delete::Delete;
 
+use crate::cli::commands::commands;
 use crate::cli::get;
 use crate::output::table::Listed;
 use crate::output::time::Now;
 use crate::session::Session;
 
-#[derive(Subcommand)]
-pub(crate) enum Command {
+commands! { Command:
     /// Create a backup storage location
     Create(Box<Create>),
     /// Delete backup storage locations; the files stay
@@ -38,17 +37,6 @@ pub(crate) struct Get {
     default: bool,
 }
 
-impl Command {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Create(command) => command.run(session).await,
-            Self::Delete(command) => command.run(session).await,
-            Self::Get(command) => command.run(session).await,
-            Self::Set(command) => command.run(session).await,
-        }
-    }
-}
-
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         if !self.default {
@@ -57,7 +45,7 @@ impl Get {
         let cluster = session.cluster().await?;
         let mut found = cluster.list::<BackupStorageLocation>("").await?;
         found.retain(|location| location.object.spec.default);
-        self.query.print(session, found, false)
+        self.query.print(session, found)
     }
 }
 

@@ -32,7 +32,7 @@ impl Deletion {
         noun: &str,
     ) -> anyhow::Result<Vec<Fetched<K>>> {
         self.check(session, noun)?;
-        let found = self.find::<K>(cluster).await?;
+        let found = self.find::<K>(session, cluster).await?;
         if found.is_empty() {
             session.screen.line(format!("No {noun}s found"))?;
         } else if !self.confirm && !session.screen.confirm(&question(noun, &found))? {
@@ -55,13 +55,19 @@ impl Deletion {
         Ok(())
     }
 
-    async fn find<K: Kind>(&self, cluster: &Cluster) -> anyhow::Result<Vec<Fetched<K>>> {
+    /// What is not there need not be deleted: that is told, and is no error.
+    async fn find<K: Kind>(&self, session: &Session, cluster: &Cluster) -> anyhow::Result<Vec<Fetched<K>>> {
         if self.names.is_empty() {
             return cluster.list::<K>(self.selector.as_deref().unwrap_or_default()).await;
         }
         let mut found = Vec::with_capacity(self.names.len());
         for name in &self.names {
-            found.push(cluster.get::<K>(name).await?);
+            match cluster.find::<K>(name).await? {
+                Some(object) => found.push(object),
+                None => {
+                    session.screen.note(format!("{}.{} {name:?} not found", K::PLURAL, bowline_api::GROUP))
+                }
+            }
         }
         Ok(found)
     }

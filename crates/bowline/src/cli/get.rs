@@ -100,7 +100,7 @@ impl Dry {
         object.meta_mut().namespace = Some(session.namespace().to_owned());
         let raw = sorted(&object)?;
         let extra = self.labels.extra(form == Form::Wide);
-        show(session, form, &extra, vec![Fetched { object, raw }], true)?;
+        show(session, form, &extra, vec![Fetched { object, raw }])?;
         Ok(true)
     }
 }
@@ -109,22 +109,16 @@ impl Query {
     /// Shows the objects.
     pub(crate) async fn run<K: Listed>(self, session: &Session) -> anyhow::Result<()> {
         let cluster = session.cluster().await?;
-        let named = self.names.len() == 1;
         let found = select::<K>(&cluster, &self.names, &self.selection.selector).await?;
         let seen = found.iter().map(|fetched| version(&fetched.object)).collect();
-        self.print(session, found, named)?;
+        self.print(session, found)?;
         if self.watch { self.follow::<K>(session, &cluster, seen).await } else { Ok(()) }
     }
 
     /// Prints objects that have been read, also from elsewhere than the cluster.
-    pub(crate) fn print<K: Listed>(
-        &self,
-        session: &Session,
-        found: Vec<Fetched<K>>,
-        named: bool,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn print<K: Listed>(&self, session: &Session, found: Vec<Fetched<K>>) -> anyhow::Result<()> {
         let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
-        show(session, self.shape.output, &extra, found, named)
+        show(session, self.shape.output, &extra, found)
     }
 
     /// The names that were asked for.
@@ -158,7 +152,7 @@ impl Query {
     /// A row without the header, or the whole object.
     fn print_change<K: Listed>(&self, session: &Session, changed: Fetched<K>) -> anyhow::Result<()> {
         let (Form::Table | Form::Wide) = self.shape.output else {
-            return self.print(session, vec![changed], true);
+            return self.print(session, vec![changed]);
         };
         let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
         let table = render(&[&changed.object], &extra, &Now::here());
@@ -197,7 +191,6 @@ fn show<K: Listed>(
     form: Form,
     extra: &Extra,
     found: Vec<Fetched<K>>,
-    named: bool,
 ) -> anyhow::Result<()> {
     let text = match form {
         Form::Table | Form::Wide => {
@@ -209,8 +202,8 @@ fn show<K: Listed>(
                 |found: &Fetched<K>| format!("{}.{}/{}", singular::<K>(), bowline_api::GROUP, found.name());
             lines(found.iter().map(name))
         }
-        Form::Json => encode(&together(found, named), Encoding::Json)?,
-        Form::Yaml => encode(&together(found, named), Encoding::Yaml)?,
+        Form::Json => encode(&together(found), Encoding::Json)?,
+        Form::Yaml => encode(&together(found), Encoding::Yaml)?,
     };
     Ok(session.screen.print(text)?)
 }
@@ -220,8 +213,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.fold(String::new(), |text, line| text + &line + "\n")
 }
 
-fn together<K>(found: Vec<Fetched<K>>, named: bool) -> Value {
-    bundle(found.into_iter().map(|fetched| fetched.raw).collect(), named)
+fn together<K: Listed>(found: Vec<Fetched<K>>) -> Value {
+    bundle(found.into_iter().map(|fetched| fetched.raw).collect(), K::API_VERSION, K::KIND)
 }
 
 fn singular<K: Listed>() -> String {

@@ -15,10 +15,11 @@ const FLAGS: &str = "Flags";
 pub(crate) const GLOBAL_FLAGS: &str = "Global flags";
 
 /// Commands of the root by purpose.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Daily work", &["backup", "restore", "schedule"]),
     ("Places and parts", &["backup-location", "snapshot-location", "repo", "plugin"]),
     ("The same, verb first", &["get", "create", "describe", "delete"]),
+    ("When something is wrong", &["debug", "bug"]),
     ("Set up", &["install", "uninstall", "server", "client", "completion", "version"]),
 ];
 
@@ -83,7 +84,7 @@ pub(crate) fn render(command: &Command, path: &str, globals: &[Arg]) -> String {
     text
 }
 
-fn usage(command: &Command, path: &str) -> String {
+pub(super) fn usage(command: &Command, path: &str) -> String {
     if command.has_subcommands() {
         return format!("{path} [command]");
     }
@@ -115,17 +116,8 @@ fn subcommands(command: &Command, names: Option<&[&str]>) -> String {
 /// All flags under their headings; those that every command has come last.
 fn flags(command: &Command, globals: &[Arg]) -> String {
     let own = command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_global_set());
-    let mut groups: Vec<(String, Vec<&Arg>)> = Vec::new();
-    for arg in own.chain(globals).filter(|arg| !arg.is_hide_set()) {
-        let heading = arg.get_help_heading().unwrap_or(FLAGS);
-        match groups.iter_mut().find(|(name, _)| name == heading) {
-            Some((_, args)) => args.push(arg),
-            None => groups.push((heading.to_owned(), vec![arg])),
-        }
-    }
     let mut text = String::new();
-    for (heading, mut args) in groups {
-        args.sort_by_key(|arg| arg.get_long());
+    for (heading, args) in groups(own.chain(globals)) {
         let _ = writeln!(text, "\n{heading}:");
         let width = args.iter().map(|arg| name(arg).len()).filter(|len| *len <= NAMES).max().unwrap_or(0);
         for arg in args {
@@ -135,8 +127,30 @@ fn flags(command: &Command, globals: &[Arg]) -> String {
     text
 }
 
+/// Flags by their headings, sorted below each.
+pub(super) fn groups<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<(String, Vec<&'a Arg>)> {
+    let mut groups: Vec<(String, Vec<&Arg>)> = Vec::new();
+    for arg in args.filter(|arg| !arg.is_hide_set()) {
+        let heading = arg.get_help_heading().unwrap_or(FLAGS);
+        match groups.iter_mut().find(|(name, _)| name == heading) {
+            Some((_, args)) => args.push(arg),
+            None => groups.push((heading.to_owned(), vec![arg])),
+        }
+    }
+    for (_, args) in &mut groups {
+        args.sort_by_key(|arg| arg.get_long());
+    }
+    groups
+}
+
+/// What a flag is when it is not given, unless that goes without saying.
+pub(super) fn defaults(arg: &Arg) -> Option<String> {
+    let defaults: Vec<_> = arg.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+    (!defaults.is_empty() && !arg.is_hide_default_value_set()).then(|| defaults.join(","))
+}
+
 /// `-w, --wait` with the name of its value.
-fn name(arg: &Arg) -> String {
+pub(super) fn name(arg: &Arg) -> String {
     let short = arg.get_short().map_or("    ".to_owned(), |short| format!("-{short}, "));
     let long = arg.get_long().unwrap_or_default();
     if arg.is_require_equals_set() {
@@ -149,9 +163,8 @@ fn name(arg: &Arg) -> String {
 fn flag(arg: &Arg, width: usize) -> String {
     let name = name(arg);
     let mut text = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let defaults: Vec<_> = arg.get_default_values().iter().filter_map(|value| value.to_str()).collect();
-    if !defaults.is_empty() && !arg.is_hide_default_value_set() {
-        let _ = write!(text, " (default {})", defaults.join(","));
+    if let Some(default) = defaults(arg) {
+        let _ = write!(text, " (default {default})");
     }
     let lines = wrap(&text, WIDTH - width - 4);
     let mut lines = lines.iter();

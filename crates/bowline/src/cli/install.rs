@@ -1,8 +1,10 @@
 //! `install`: the custom resources, the server, and where its backups go (behaviour §2.5).
 
+mod adopt;
 mod apply;
 mod flags;
 pub(in crate::cli) mod objects;
+mod rbac;
 
 use std::path::PathBuf;
 
@@ -19,7 +21,7 @@ use flags::{Form, Pending, PlaceFlags, PodFlags, ServerFlags};
 use objects::{BackupLocation, Plan, SnapshotLocation, objects};
 
 /// Providers that the server has.
-const PROVIDERS: [&str; 4] = ["aws", "velero.io/aws", "filesystem", "velero.io/filesystem"];
+pub(super) const PROVIDERS: [&str; 4] = ["aws", "velero.io/aws", "filesystem", "velero.io/filesystem"];
 
 /// Install the server in the cluster, or only the custom resources
 #[derive(clap::Args)]
@@ -37,7 +39,10 @@ pub(crate) struct Install {
     /// Change what is installed already: this is always done
     #[arg(long)]
     apply: bool,
-    /// Wait until the server is available
+    /// Take over the server that runs here, with its locations, secrets, schedules and backups: only its image changes
+    #[arg(long, conflicts_with_all = ["crds_only", "provider", "bucket", "secret_file", "no_secret", "output"])]
+    adopt: bool,
+    /// Wait until the server is available, and show how it goes
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -54,6 +59,9 @@ const EXAMPLES: &str = "
 # A server that keeps its backups in a bucket of Amazon S3
 {program} install --provider aws --bucket my-backups --secret-file ./credentials \\
     --backup-location-config region=eu-central-1 --wait
+# Change over from Velero, and back
+{program} install --adopt --wait
+{program} install --adopt --image velero/velero:v1.18.2 --wait
 # Only look at it, or apply it by other means
 {program} install --provider aws --bucket my-backups --no-secret --dry-run -o yaml | kubectl apply -f -
 # The custom resources only; the server runs elsewhere, by `{program} server`
@@ -62,6 +70,10 @@ const EXAMPLES: &str = "
 impl Install {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let mut all = definitions()?;
+        if self.adopt {
+            let adoption = adopt::Adoption { image: &self.pod.image, wait: self.wait, dry_run: self.dry_run };
+            return adopt::run(session, &adoption, &all).await;
+        }
         if !self.crds_only {
             check_name("namespace", session.namespace())?;
             self.check(session)?;
@@ -91,7 +103,7 @@ impl Install {
             return Ok(());
         }
         if self.wait {
-            apply::wait_for_server(&cluster).await?;
+            apply::wait_for_server(session, &cluster, objects::NAME).await?;
         }
         let (program, namespace) = (session.program(), session.namespace());
         Ok(session.screen.line(format!(
@@ -149,6 +161,12 @@ impl Install {
         }
         server.check()?;
         self.pending.warnings().iter().for_each(|line| session.screen.note(line));
+        if !self.pod.plugins.is_empty() {
+            session.screen.note(
+                "warning: the server runs no plugins yet; they become init containers, as with Velero. aws and filesystem \
+                 need none",
+            );
+        }
         if !place.provider.is_empty() && !PROVIDERS.contains(&place.provider.as_str()) {
             session.screen.note(format!(
                 "warning: the server has no provider {:?} yet, only aws (any S3) and filesystem",
@@ -171,6 +189,9 @@ impl Install {
             pod_annotations: merged(pod.pod_annotations.clone()),
             resources: pod.resources(),
             priority_class: pod.server_priority_class_name.clone(),
+            replicas: pod.replicas,
+            plugins: pod.plugins.clone(),
+            rbac: pod.rbac,
             secret: read(&place.secret_file)?,
             backup_location: if place.no_default_backup_location {
                 None

@@ -1,77 +1,20 @@
-//! `plugin get`: the plugins that the server knows.
+//! `plugin`: the plugins of the server, each an init container that copies its program into a shared folder.
 
-use std::time::Duration as StdDuration;
+mod add;
+pub(in crate::cli) mod container;
+mod list;
+mod remove;
+pub(in crate::cli) mod server;
 
-use bowline_api::Duration;
-use bowline_api::request::PluginInfo;
-use clap::{Subcommand, ValueEnum};
+pub(crate) use list::Get;
 
-use crate::failure::Failure;
-use crate::output::encode::{Encoding, encode, list};
-use crate::output::tabs;
-use crate::session::Session;
-use crate::wait::server_status;
+use crate::cli::commands::commands;
 
-#[derive(Subcommand)]
-pub(crate) enum Command {
+commands! { Command:
+    /// Add a plugin to the server
+    Add(add::Add),
     /// Get plugins of the server
-    Get(Get),
-}
-
-/// Get plugins of the server
-#[derive(clap::Args)]
-#[command(after_help = "{program} plugin get")]
-pub(crate) struct Get {
-    /// How long the server may take to answer, such as 10s
-    #[arg(long, value_name = "DURATION", default_value = "5s")]
-    timeout: Duration,
-    /// Form of the output: table, json or yaml
-    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Table)]
-    output: Form,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    Table,
-    Json,
-    Yaml,
-}
-
-impl Command {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Get(command) => command.run(session).await,
-        }
-    }
-}
-
-impl Get {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let cluster = session.cluster().await?;
-        let limit = self.timeout.to_std().unwrap_or(StdDuration::ZERO);
-        let Some(status) = server_status(&cluster, limit).await? else {
-            return Err(Failure::new(format!("no server answered within {}", self.timeout))
-                .hint(format!("check that one runs: `kubectl -n {} get pods`", session.namespace()))
-                .into());
-        };
-        let mut plugins = status.plugins;
-        plugins.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
-        let text = match self.output {
-            Form::Table => table(&plugins),
-            Form::Json => encode(&objects(&plugins)?, Encoding::Json)?,
-            Form::Yaml => encode(&objects(&plugins)?, Encoding::Yaml)?,
-        };
-        Ok(session.screen.print(text)?)
-    }
-}
-
-fn table(plugins: &[PluginInfo]) -> String {
-    let rows = plugins.iter().map(|plugin| format!("{}\t{}\n", plugin.name, plugin.kind));
-    tabs::expand(&std::iter::once("NAME\tKIND\n".to_owned()).chain(rows).collect::<String>(), tabs::TABLE)
-}
-
-fn objects(plugins: &[PluginInfo]) -> serde_json::Result<serde_json::Value> {
-    let objects: Vec<serde_json::Value> =
-        plugins.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-    Ok(list(&objects))
+    Get(list::Get),
+    /// Remove a plugin from the server
+    Remove(remove::Remove),
 }

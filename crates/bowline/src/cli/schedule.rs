@@ -6,17 +6,14 @@ mod describe;
 mod list;
 mod pause;
 
-use clap::Subcommand;
-
 pub(crate) use create::Create;
 pub(crate) use delete::Delete;
 pub(crate) use describe::Describe;
 pub(crate) use list::Get;
 
-use crate::session::Session;
+use crate::cli::commands::commands;
 
-#[derive(Subcommand)]
-pub(crate) enum Command {
+commands! { Command:
     /// Create a schedule
     Create(Box<Create>),
     /// Delete schedules; their backups stay
@@ -29,17 +26,4 @@ pub(crate) enum Command {
     Pause(pause::Pause),
     /// Let paused schedules go on
     Unpause(pause::Unpause),
-}
-
-impl Command {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Create(command) => command.run(session).await,
-            Self::Delete(command) => command.run(session).await,
-            Self::Describe(command) => command.run(session).await,
-            Self::Get(command) => command.run(session).await,
-            Self::Pause(command) => command.run(session).await,
-            Self::Unpause(command) => command.run(session).await,
-        }
-    }
 }

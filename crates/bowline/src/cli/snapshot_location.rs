@@ -2,17 +2,16 @@
 
 use bowline_api::VolumeSnapshotLocation;
 use bowline_api::location::VolumeSnapshotLocationSpec;
-use clap::Subcommand;
 use serde_json::json;
 
+use crate::cli::commands::commands;
 use crate::cli::flag::{KeyValues, check_name, credential, merged};
 use crate::cli::get::{self, Dry};
 use crate::output::table::Listed;
 use crate::output::time::Now;
 use crate::session::Session;
 
-#[derive(Subcommand)]
-pub(crate) enum Command {
+commands! { Command:
     /// Create a snapshot location
     Create(Create),
     /// Get snapshot locations
@@ -62,16 +61,6 @@ pub(crate) struct Set {
     /// Secret in the server's namespace and key in it with the credentials
     #[arg(long, value_name = "SECRET=KEY", required = true)]
     credential: Vec<KeyValues>,
-}
-
-impl Command {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Create(command) => command.run(session).await,
-            Self::Get(command) => command.run(session).await,
-            Self::Set(command) => command.run(session).await,
-        }
-    }
 }
 
 impl Create {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bowline_api::label::{COMPONENT, COMPONENT_VALUE};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
@@ -74,6 +74,8 @@ impl Uninstall {
         }
         let bindings: Api<ClusterRoleBinding> = Api::all(cluster.client.clone());
         delete(session, &cluster, &bindings, "ClusterRoleBinding", &binding_name(namespace)).await?;
+        let roles: Api<ClusterRole> = Api::all(cluster.client.clone());
+        delete(session, &cluster, &roles, "ClusterRole", &binding_name(namespace)).await?;
         delete_definitions(session, &cluster).await?;
         Ok(session
             .screen

@@ -64,7 +64,18 @@ fn first_paragraph(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let lines = paragraph.strip_prefix("error: ").unwrap_or(paragraph).lines();
-    lines.map(str::trim).collect::<Vec<_>>().join(" ")
+    without_shapes(&lines.map(str::trim).collect::<Vec<_>>().join(" "))
+}
+
+/// Without the shapes of values: `--adopt[=<ADOPT>]` is `--adopt`.
+fn without_shapes(text: &str) -> String {
+    let mut plain = text.to_owned();
+    while let Some(start) = plain.find("[=<")
+        && let Some(length) = plain[start..].find(">]")
+    {
+        plain.replace_range(start..start + length + ">]".len(), "");
+    }
+    plain
 }
 
 /// The commands that the line names, as far as they exist.

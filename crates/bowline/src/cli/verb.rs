@@ -1,12 +1,9 @@
 //! The verb-first forms: `get backups` for `backup get`, and so on.
 
-use clap::Subcommand;
-
+use super::commands::commands;
 use super::{backup, backup_location, plugin, restore, schedule, snapshot_location};
-use crate::session::Session;
 
-#[derive(Subcommand)]
-pub(crate) enum Get {
+commands! { Get:
     /// Get backup storage locations
     #[command(visible_alias = "backup-location")]
     BackupLocations(backup_location::Get),
@@ -27,21 +24,7 @@ pub(crate) enum Get {
     SnapshotLocations(snapshot_location::Get),
 }
 
-impl Get {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::BackupLocations(command) => command.run(session).await,
-            Self::Backups(command) => command.run(session).await,
-            Self::Plugins(command) => command.run(session).await,
-            Self::Restores(command) => command.run(session).await,
-            Self::Schedules(command) => command.run(session).await,
-            Self::SnapshotLocations(command) => command.run(session).await,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Create {
+commands! { Create:
     /// Create a backup
     Backup(Box<backup::Create>),
     /// Create a backup storage location
@@ -54,20 +37,7 @@ pub(crate) enum Create {
     SnapshotLocation(snapshot_location::Create),
 }
 
-impl Create {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Backup(command) => command.run(session).await,
-            Self::BackupLocation(command) => command.run(session).await,
-            Self::Restore(command) => command.run(session).await,
-            Self::Schedule(command) => command.run(session).await,
-            Self::SnapshotLocation(command) => command.run(session).await,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Describe {
+commands! { Describe:
     /// Describe backups
     #[command(visible_alias = "backup")]
     Backups(backup::Describe),
@@ -79,18 +49,7 @@ pub(crate) enum Describe {
     Schedules(schedule::Describe),
 }
 
-impl Describe {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Backups(command) => command.run(session).await,
-            Self::Restores(command) => command.run(session).await,
-            Self::Schedules(command) => command.run(session).await,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Delete {
+commands! { Delete:
     /// Delete backups with their files, snapshots and restores
     #[command(visible_alias = "backups")]
     Backup(backup::Delete),
@@ -103,15 +62,4 @@ pub(crate) enum Delete {
     /// Delete schedules; their backups stay
     #[command(visible_alias = "schedules")]
     Schedule(schedule::Delete),
-}
-
-impl Delete {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self {
-            Self::Backup(command) => command.run(session).await,
-            Self::BackupLocation(command) => command.run(session).await,
-            Self::Restore(command) => command.run(session).await,
-            Self::Schedule(command) => command.run(session).await,
-        }
-    }
 }

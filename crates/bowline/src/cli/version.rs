@@ -38,7 +38,7 @@ impl Version {
         let cluster = session.cluster().await?;
         let limit = self.timeout.to_std().unwrap_or(StdDuration::ZERO);
         let server = match server_status(&cluster, limit).await {
-            Ok(Some(status)) => status.server_version,
+            Ok(Some(answer)) => answer.object.status.server_version,
             // Scripts ask for the version also where no server runs, and must not fail then.
             Ok(None) => {
                 return Ok(session

@@ -7,9 +7,8 @@ use serde_json::Value;
 use super::{Address, Pieces};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::follow::SERVER;
 
-/// Label of the server's pods.
-const SERVER: &str = "deploy=velero";
 /// Port of the server's own listener, the default of `--metrics-address`.
 const PORT: u16 = 8085;
 /// Size of a piece.

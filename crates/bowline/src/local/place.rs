@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bowline_store::LocationConfig;
+use bowline_store::layout::BACKUPS;
 
 use crate::failure::Failure;
 
@@ -85,6 +86,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Where to look instead: the folder of a server's location (`path`) has a folder below for each bucket.
+    pub(super) fn hint(&self) -> Option<String> {
+        let PlaceKind::Folder(path) = &self.kind else { return None };
+        let below = fs_err::read_dir(path).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+        let found = below.into_iter().find(|folder| folder.join(BACKUPS.trim_end_matches('/')).is_dir())?;
+        Some(format!("there are backups in {}: name that folder", found.display()))
+    }
+}
+
 fn check_folder(path: &Path, access: Access) -> anyhow::Result<()> {
     if path.exists() && !path.is_dir() {
         return Err(Failure::new(format!("{} is not a folder", path.display())).into());
@@ -138,6 +149,10 @@ mod tests {
         );
         assert_eq!(location.config["region"], "eu");
         assert!(location.read_only);
+        let below = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(below.path().join("bucket/backups")).unwrap();
+        let hint = below.path().display().to_string().parse::<Place>().unwrap().hint().unwrap();
+        assert!(hint.contains("/bucket: name that folder"), "{hint}");
         assert!("/nonexistent/x".parse::<Place>().unwrap().location(Access::Read).is_err());
     }
 }

@@ -5,29 +5,22 @@ use std::time::Duration;
 
 use bowline_api::restore::RestorePhase;
 use bowline_api::{Backup, BackupPhase, BackupSpec, Restore};
-use bowline_engine::port::{Ports, ServerVersion};
-use bowline_engine::progress::Progress as Counters;
 use bowline_reconcile::telemetry::{self, RunLogs};
-use bowline_server::Config;
-use bowline_server::adapter::{self, ConnectOptions, Connection};
-use bowline_server::operation::{self, FinishedBackup, Operation};
+use bowline_server::operation::{self, FinishedBackup, Operation, Tools};
 use bowline_store::BackupStore;
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Place;
+use super::link::Link;
 use super::place::Access;
 use crate::cli::backup::{check_resources, warn_of_missing_namespaces};
-use crate::cluster::connect;
 use crate::failure::{Failure, causes};
-use crate::output::progress::{Counts, Progress};
+use crate::output::progress::Progress;
 use crate::session::Session;
 use crate::wait::Noun;
 
-/// How often progress is shown.
-const PACE: Duration = Duration::from_millis(200);
 /// Exit code when some objects could not be saved or restored.
 const PARTIAL: u8 = 2;
 /// Name of the location that the backup says it is in. A server that finds it puts its own name there.
@@ -38,14 +31,11 @@ const RESTORE_STOPPED: &str =
     "the restore was stopped; what it has restored so far stays; run it again to go on";
 
 /// Everything that a run needs.
-pub(super) struct Run<'a> {
+struct Run<'a> {
     session: &'a Session,
     place: Place,
     store: BackupStore,
-    config: Config,
-    connection: Connection,
-    version: ServerVersion,
-    ports: Ports,
+    link: Link,
     logs: RunLogs,
 }
 
@@ -55,7 +45,7 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
     check(&operation::validate_backup(&backup.spec))?;
     check_possible(&needs_server(&backup.spec))?;
     let run = Run::new(session, place, Access::Create).await?;
-    check_resources(&run.connection.client, &backup.spec).await?;
+    check_resources(&run.link.connection.client, &backup.spec).await?;
     warn_of_missing_namespaces(session, &session.cluster().await?, &backup.spec).await;
     if run.store.exists(&name).await.map_err(|error| run.failed(&error))? {
         return Err(Failure::new(format!("the backup {name:?} already exists in {}", run.place))
@@ -63,9 +53,9 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
             .into());
     }
     backup.metadata.namespace = Some(session.namespace().to_owned());
-    let now = run.ports.clock.now();
+    let now = run.link.ports.clock.now();
     backup.metadata.creation_timestamp = Some(bowline_api::Time(now));
-    operation::prepare_backup(&mut backup, LOCATION, &run.config.defaults, &run.version, now);
+    operation::prepare_backup(&mut backup, LOCATION, &run.link.config.defaults, &run.link.version, now);
     let namespace = backup.spec.resource_policy.is_some().then_some(session.namespace());
     let start = Instant::now();
     let done = run
@@ -79,14 +69,15 @@ pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Plac
     let name = restore.metadata.name.clone().unwrap_or_default();
     check(&operation::validate_restore(&restore.spec))?;
     let run = Run::new(session, place, Access::Change).await?;
-    let backup = run.backup(&restore.spec.backup_name).await?;
+    let stored = super::LocalStore { place: run.place.clone(), store: run.store.clone() };
+    let backup = stored.backup(&restore.spec.backup_name).await?;
     restore.metadata.namespace = Some(session.namespace().to_owned());
-    run.prepare_restore(&mut restore);
+    operation::prepare_restore(&mut restore, &run.link.config.defaults, run.link.ports.clock.now());
     let namespace = restore.spec.resource_modifier.is_some().then_some(session.namespace());
     let start = Instant::now();
     let done = run
         .watched(RESTORE_STOPPED, namespace, async |operation| {
-            operation::run_restore(&operation, restore, backup).await
+            Box::pin(operation::run_restore(&operation, restore, backup)).await
         })
         .await?;
     run.restore_done(&name, &done, start.elapsed()).await
@@ -120,85 +111,35 @@ pub(super) fn check(errors: &[String]) -> anyhow::Result<()> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) async fn new(session: &'a Session, place: Place, access: Access) -> anyhow::Result<Self> {
-        // Finds out first whether there is a cluster at all, with the better message.
-        connect::find(&session.environment, &session.settings).await?;
-        let options = ConnectOptions {
-            kubeconfig: session.settings.kubeconfig.clone(),
-            context: session.settings.kubecontext.clone(),
-            ..ConnectOptions::default()
-        };
-        let (connection, version) = adapter::connect(&options)
-            .await
-            .map_err(|error| Failure::offline(causes(&error)).hint(error.hint()))?;
-        let config =
-            Config { namespace: session.namespace().to_owned(), connect: options, ..Config::default() };
+    async fn new(session: &'a Session, place: Place, access: Access) -> anyhow::Result<Self> {
+        let link = Link::new(session).await?;
         let location = place.location(access)?;
         let store = bowline_store::open(&location).await.map_err(|error| super::failed(&place, &error))?;
         let store = BackupStore::new(store);
         if let Err(error) = store.validate().await {
-            let hint = error.hint().map(str::to_owned);
+            let hint = place.hint().or_else(|| error.hint().map(str::to_owned));
             return Err(Failure::new(format!("{place}: {}", causes(&error))).maybe_hint(hint).into());
         }
         let logs = RunLogs::default();
         start_log(session, &logs);
-        let ports = adapter::ports(&connection);
-        Ok(Self { session, place, store, config, connection, version, ports, logs })
-    }
-
-    /// A backup of the place.
-    pub(super) async fn backup(&self, name: &str) -> anyhow::Result<Backup> {
-        let stored = super::LocalStore { place: self.place.clone(), store: self.store.clone() };
-        let found = stored.backups(&[name.to_owned()]).await?;
-        let found = found.into_iter().next().map(|found| found.object);
-        found.ok_or_else(|| Failure::new("no backup was found").into())
-    }
-
-    /// Fills in what the restore leaves open.
-    pub(super) fn prepare_restore(&self, restore: &mut Restore) {
-        operation::prepare_restore(restore, &self.config.defaults, self.ports.clock.now());
+        Ok(Self { session, place, store, link, logs })
     }
 
     /// Runs an operation, shows how far it is, and stops it on Ctrl-C with these words. `namespace` is the server's, when the
     /// operation is to read ConfigMaps there.
-    pub(super) async fn watched<T>(
+    async fn watched<T>(
         &self,
         stopped: &'static str,
         namespace: Option<&str>,
         run: impl AsyncFnOnce(Operation<'_>) -> Result<T, operation::Stopped>,
     ) -> anyhow::Result<T> {
-        let (counters, cancel) = (Counters::default(), CancellationToken::new());
-        let scratch = self.config.scratch();
-        let operation = Operation {
-            ports: &self.ports,
-            store: &self.store,
-            settings: &self.config.engine,
-            namespace,
-            scratch: &scratch,
-            logs: &self.logs,
-            progress: &counters,
-            cancel: &cancel,
-        };
         let progress = Progress::new(&self.session.screen);
-        let watch = async {
-            loop {
-                let (total, done) = counters.snapshot();
-                progress.show(&Counts { phase: "InProgress".to_owned(), done, total });
-                sleep(PACE).await;
-            }
-        };
-        let stop = async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                cancel.cancel();
-            }
-            std::future::pending::<()>().await;
-        };
-        let done = tokio::select! {
-            done = run(operation) => done,
-            () = async { tokio::join!(watch, stop); } => Err(operation::Stopped),
-        };
-        drop(progress);
-        done.map_err(|_| Failure::new(stopped).into())
+        let done = self.link.watched(&progress, namespace, async |tools| {
+            let Tools { ports, settings, namespace, scratch, progress, cancel } = tools;
+            let (store, logs) = (&self.store, &self.logs);
+            run(Operation { ports, store, settings, namespace, scratch, logs, progress, cancel }).await
+        });
+        done.await.map_err(|_| Failure::new(stopped).into())
     }
 
     fn backup_done(&self, name: &str, done: &FinishedBackup, time: Duration) -> anyhow::Result<()> {

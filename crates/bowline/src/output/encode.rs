@@ -21,13 +21,13 @@ pub(crate) fn encode(object: &Value, encoding: Encoding) -> anyhow::Result<Strin
     Ok(text)
 }
 
-/// Several objects as one: the object itself if there is only one and it was asked for by name, else a `List`.
-pub(crate) fn bundle(mut objects: Vec<Value>, named: bool) -> Value {
+/// Several objects of a kind as one: a list, or the object itself if it is the only one, as Velero prints it.
+pub(crate) fn bundle(mut objects: Vec<Value>, api_version: &str, kind: &str) -> Value {
     match objects.pop() {
-        Some(object) if named && objects.is_empty() => object,
+        Some(object) if objects.is_empty() => object,
         last => {
             objects.extend(last);
-            list(&objects)
+            serde_json::json!({ "apiVersion": api_version, "kind": format!("{kind}List"), "items": objects, "metadata": {} })
         }
     }
 }
@@ -71,9 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn one_named_object_is_not_a_list() {
-        assert_eq!(bundle(vec![json!(1)], true), json!(1));
-        assert_eq!(bundle(vec![json!(1)], false)["items"], json!([1]));
-        assert_eq!(bundle(vec![], true)["kind"], "List");
+    fn a_single_object_is_not_a_list() {
+        assert_eq!(bundle(vec![json!(1)], "velero.io/v1", "Backup"), json!(1));
+        let two = bundle(vec![json!(1), json!(2)], "velero.io/v1", "Backup");
+        assert_eq!((&two["kind"], &two["items"]), (&json!("BackupList"), &json!([1, 2])));
+        assert_eq!(bundle(vec![], "velero.io/v1", "Backup")["items"], json!([]));
     }
 }

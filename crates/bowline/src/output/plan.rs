@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use bowline_engine::diff::FieldChange;
 use bowline_engine::finding::{Finding, Level, Place};
-use bowline_engine::restore::Plan;
+use bowline_engine::restore::{Plan, PlannedItem};
 use serde_json::{Value, json};
 
 use super::tabs;
@@ -29,11 +30,10 @@ fn counts(plan: &Plan) -> Counts {
 /// The plan for people: numbers by kind, then every object, then what is left out unread, then warnings and errors.
 pub(crate) fn tables(plan: &Plan) -> String {
     let mut text = numbers(&counts(plan));
-    text.push_str("\nACTION\tKIND\tNAMESPACE\tNAME\tREASON\n");
+    text.push_str("\nACTION\tKIND\tOBJECT AND REASON\n");
     for item in &plan.items {
-        let namespace = item.key.namespace.as_deref().unwrap_or_default();
-        let reason = item.step.reason().unwrap_or_default();
-        text.push_str(&row([item.step.action(), &item.kind.kind, namespace, &item.key.name, &reason]));
+        // Names may be so long that a column of them would push the reasons out of sight.
+        text.push_str(&row([item.step.action(), &item.kind.kind, &format!("{}{}", item.key, why(item))]));
     }
     if !plan.left_out.is_empty() {
         text.push_str("\nLEFT OUT\tNAMESPACE\tCOUNT\tREASON\n");
@@ -43,11 +43,31 @@ pub(crate) fn tables(plan: &Plan) -> String {
             text.push_str(&row([&cells[0], namespace, &cells[1], &cells[2]]));
         }
     }
-    let mut text = tabs::expand(&text, tabs::TABLE);
-    if !plan.findings.is_empty() {
-        text.push('\n');
-    }
-    for finding in &plan.findings {
+    tabs::expand(&text, tabs::TABLE) + &findings(&plan.findings)
+}
+
+/// The reason of a step, and the fields in which an existing object differs.
+fn why(item: &PlannedItem) -> String {
+    let parts = [String::new(), item.step.reason().unwrap_or_default(), fields(&item.changes)];
+    let told = parts.iter().enumerate().filter(|(at, part)| *at == 0 || !part.is_empty());
+    told.map(|(_, part)| part.as_str()).collect::<Vec<_>>().join(": ")
+}
+
+/// The first fields that differ.
+fn fields(changes: &[FieldChange]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = changes.iter().take(SHOWN).map(|change| change.path.as_str()).collect();
+    let more = match changes.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
+/// Warnings and errors, a line each, behind an empty line; nothing when there are none.
+pub(super) fn findings(findings: &[Finding]) -> String {
+    let mut text = if findings.is_empty() { String::new() } else { "\n".to_owned() };
+    for finding in findings {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{}: {}{}", level(finding), subject(finding), finding.message);
     }
@@ -107,25 +127,26 @@ pub(crate) fn object(plan: &Plan) -> serde_json::Result<Value> {
         .into_iter()
         .map(|(kind, numbers)| (kind, ACTIONS.into_iter().zip(numbers).collect()))
         .collect();
-    let findings: Vec<Value> = plan
-        .findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "level": level(finding),
-                "resource": finding.resource.as_ref().map(ToString::to_string),
-                "namespace": namespace(finding),
-                "name": finding.name,
-                "message": finding.message,
-            })
-        })
-        .collect();
     Ok(json!({
         "counts": counts,
         "items": serde_json::to_value(&plan.items)?,
         "leftOut": serde_json::to_value(&plan.left_out)?,
-        "findings": findings,
+        "findings": findings_object(&plan.findings),
     }))
+}
+
+/// Warnings and errors for programs.
+pub(super) fn findings_object(findings: &[Finding]) -> Value {
+    let object = |finding: &Finding| {
+        json!({
+            "level": level(finding),
+            "resource": finding.resource.as_ref().map(ToString::to_string),
+            "namespace": namespace(finding),
+            "name": finding.name,
+            "message": finding.message,
+        })
+    };
+    findings.iter().map(object).collect()
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub(crate) struct Counts {
 pub(crate) enum Progress {
     Bar(ProgressBar),
     Lines(Screen, Mutex<Lines>),
+    /// Nothing: what is printed is for a program.
+    Silent,
 }
 
 /// What the last line said.
@@ -66,6 +68,7 @@ impl Progress {
                     screen.note(line);
                 }
             }
+            Self::Silent => {}
         }
     }
 }

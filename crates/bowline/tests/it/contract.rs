@@ -153,10 +153,33 @@ fn client_settings_are_kept_where_velero_keeps_them() {
 }
 
 #[test]
-fn completion_scripts_name_the_program_and_its_commands() {
+fn completion_scripts_name_the_program_and_ask_it() {
     for shell in ["bash", "zsh", "fish"] {
-        let script = Run::called("velero").with(&["completion", shell]).ok();
-        assert!(script.contains("velero") && script.contains("backup-location"), "{shell}");
-        assert!(!script.contains("bowline"), "{shell}");
+        let run = Run::called("velero");
+        let script = run.with(&["completion", shell]).ok();
+        assert!(script.contains("velero") && !script.contains("bowline"), "{shell}");
+        let answer = run.with(&["__complete", shell, "backup", "de"]).ok();
+        let words: Vec<&str> = answer.lines().filter_map(|line| line.split([':', '\t']).next()).collect();
+        assert_eq!(words, ["delete", "describe"], "{shell}");
+    }
+}
+
+#[test]
+fn bash_completes_commands_flags_and_values() {
+    let run = Run::called("velero");
+    let script = run.with(&["completion", "bash"]).ok();
+    for (words, last, expected) in [
+        ("velero back", 1, "backup backup-location"),
+        ("velero get backup-l", 2, "backup-locations"),
+        ("velero backup get --output = ya", 5, "yaml"),
+        ("velero backup get -o js", 4, "json"),
+        ("velero backup describe nothing-answers-here", 3, ""),
+    ] {
+        let test =
+            format!("{script}\nCOMP_WORDS=({words}) COMP_CWORD={last}; _velero; echo \"${{COMPREPLY[*]}}\"");
+        let path = format!("{}:/usr/bin:/bin", run.home().display());
+        let output =
+            std::process::Command::new("bash").args(["-c", &test]).env("PATH", path).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), expected, "{words}");
     }
 }

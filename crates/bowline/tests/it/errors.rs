@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::Run;
+use crate::fake::Answers;
 
 #[test]
 fn without_a_kubeconfig_every_place_that_was_tried_is_named() {
@@ -104,7 +107,13 @@ fn invalid_values_are_refused_before_anything_is_sent() {
             "there is no node agent yet",
             "leave it out",
         ),
-        (&["restore", "create", "--from-backup", "b", "--dry-run"], "--dry-run needs --from", "s3://BUCKET"),
+        (&["backup", "diff", "x", "--object", "web"], "names no object", "deployment/shop/frontend"),
+        (&["plugin", "add", "image"], "nobody is here to confirm", "--confirm"),
+        (
+            &["install", "--adopt", "--provider", "aws"],
+            "'--adopt' cannot be used with '--provider",
+            "`bowline install --help`",
+        ),
         (&["server", "--concurrent-backups", "0"], "at least 1", ""),
     ] {
         let printed = run.with(line);
@@ -123,4 +132,72 @@ fn a_broken_client_configuration_is_named() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.json"), "{").unwrap();
     run.with(&["version", "--client-only"]).assert_refused("config.json is not a JSON object", "remove it");
+}
+
+#[test]
+fn without_custom_resources_or_permission_the_way_out_is_named() {
+    let backups = "/apis/velero.io/v1/namespaces/velero/backups";
+    let none = Answers::default().serve();
+    Run::with_server(&none.url)
+        .with(&["backup", "get"])
+        .assert_refused("does not know backups.velero.io", "install --crds-only");
+    let message = "backups.velero.io is forbidden: User \"dev\" cannot list resource \"backups\"";
+    let refusing =
+        Answers::default().refusal(&format!("GET {backups}"), 403, "Forbidden", message, "").serve();
+    Run::with_server(&refusing.url)
+        .with(&["backup", "get"])
+        .assert_refused("you have no permission to list backups.velero.io", "kubectl auth can-i");
+}
+
+#[test]
+fn a_backup_without_a_usable_location_is_refused_and_leaves_nothing() {
+    let objects = "/apis/velero.io/v1/namespaces/velero";
+    let location = |name: &str, phase: &str, default: bool| {
+        json!({ "metadata": { "name": name }, "spec": { "provider": "aws", "default": default, "objectStorage": { "bucket": "b" } },
+            "status": { "phase": phase, "message": "no route to http://minio.example:9000" } })
+    };
+    let cluster = |locations: &[Value]| {
+        let list = json!({ "items": locations, "metadata": {} });
+        Answers::default()
+            .refusal(&format!("GET {objects}/backups/x"), 404, "NotFound", "not found", "x")
+            .refusal(
+                &format!("GET {objects}/backupstoragelocations/mni"),
+                404,
+                "NotFound",
+                "not found",
+                "mni",
+            )
+            .json(&format!("GET {objects}/backupstoragelocations"), &list)
+            .json(
+                "GET /api/v1/namespaces",
+                &json!({ "items": [{ "metadata": { "name": "velero" } }], "metadata": {} }),
+            )
+            .serve()
+    };
+    let create = &["backup", "create", "x"][..];
+    for (locations, line, error, hint) in [
+        (vec![], create, "no backup storage location", "backup-location create"),
+        (
+            vec![location("minio", "Available", false)],
+            create,
+            "is the default one",
+            "--storage-location: minio",
+        ),
+        (
+            vec![location("minio", "Unavailable", true)],
+            create,
+            "http://minio.example:9000",
+            "backup-location get minio",
+        ),
+        (
+            vec![location("mini", "Available", true)],
+            &["backup", "create", "x", "--storage-location", "mni"],
+            "\"mni\" not found",
+            "did you mean \"mini\"?",
+        ),
+    ] {
+        let fake = cluster(&locations);
+        Run::with_server(&fake.url).with(line).assert_refused(error, hint);
+        assert!(!fake.requests().iter().any(|request| request.starts_with("POST")), "{error}");
+    }
 }

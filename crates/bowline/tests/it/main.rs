@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as the test itself")]
 
 mod contract;
+mod download;
 mod errors;
+mod fake;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -37,11 +39,18 @@ impl Run {
 
     /// With a kubeconfig for a server that does not listen.
     pub(crate) fn with_dead_server() -> Self {
+        Self::with_server("https://127.0.0.1:1")
+    }
+
+    /// With a kubeconfig for an API server.
+    pub(crate) fn with_server(url: &str) -> Self {
         let run = Self::new();
-        let config = "apiVersion: v1\nkind: Config\ncurrent-context: dead\n\
-            contexts: [{name: dead, context: {cluster: dead, user: dead}}]\n\
-            clusters: [{name: dead, cluster: {server: 'https://127.0.0.1:1'}}]\n\
-            users: [{name: dead, user: {token: not-a-secret}}]\n";
+        let config = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: dead\n\
+             contexts: [{{name: dead, context: {{cluster: dead, user: dead}}}}]\n\
+             clusters: [{{name: dead, cluster: {{server: '{url}'}}}}]\n\
+             users: [{{name: dead, user: {{token: not-a-secret}}}}]\n"
+        );
         std::fs::create_dir(run.home.path().join(".kube")).unwrap();
         std::fs::write(run.home.path().join(".kube/config"), config).unwrap();
         run

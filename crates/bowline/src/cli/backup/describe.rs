@@ -3,8 +3,8 @@
 use bowline_api::Backup;
 use clap::ValueEnum;
 
-use crate::cli::flag::{KeyValues, merged};
 use crate::cli::get::{Selection, select};
+use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
 use crate::local::{self, Place};
@@ -28,12 +28,8 @@ pub(crate) struct Describe {
     output: Form,
     #[command(flatten)]
     trust: Trust,
-    /// Look into a folder or s3://BUCKET/PREFIX instead of asking the cluster
-    #[arg(long, value_name = "PLACE")]
-    from: Option<Place>,
-    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
-    #[arg(long, value_name = "KEY=VALUE", requires = "from")]
-    from_config: Vec<KeyValues>,
+    #[command(flatten)]
+    from: FromPlace,
 }
 
 /// Forms of a description.
@@ -50,11 +46,11 @@ const EXAMPLES: &str = "
 {program} backup describe web --from ./backups";
 
 impl Describe {
-    pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         if self.output == Form::Json && self.names.len() != 1 {
             return Err(Failure::new("-o json describes exactly one backup").hint("give one name").into());
         }
-        let described = match self.from.take() {
+        let described = match self.from.place() {
             Some(place) => self.in_place(place).await?,
             None => self.in_cluster(session).await?,
         };
@@ -86,10 +82,10 @@ impl Describe {
     }
 
     async fn in_place(&self, place: Place) -> anyhow::Result<Vec<(Backup, Companions)>> {
-        let store = local::open(place.with_config(merged(self.from_config.clone()))).await?;
+        let store = local::open(place).await?;
         let mut described = Vec::new();
         for found in store.backups(&self.names).await? {
-            let companions = store.companions(found.name()).await?;
+            let companions = store.companions(found.name()).await;
             described.push((found.object, companions));
         }
         Ok(described)

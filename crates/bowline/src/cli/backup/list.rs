@@ -2,9 +2,9 @@
 
 use bowline_api::{Backup, Duration, Time};
 
-use crate::cli::flag::{KeyValues, merged};
 use crate::cli::get;
-use crate::local::{self, Place};
+use crate::cli::place::FromPlace;
+use crate::local;
 use crate::output::table::Listed;
 use crate::output::time::Now;
 use crate::selector;
@@ -12,16 +12,12 @@ use crate::session::Session;
 
 /// Get backups
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("from", |from| from.conflicts_with_all(["watch", "selector"])))]
 pub(crate) struct Get {
     #[command(flatten)]
     query: get::Query,
-    /// Look into a folder or s3://BUCKET/PREFIX instead of asking the cluster
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["watch", "selector"])]
-    from: Option<Place>,
-    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
-    #[arg(long, value_name = "KEY=VALUE", requires = "from")]
-    from_config: Vec<KeyValues>,
+    #[command(flatten)]
+    from: FromPlace,
 }
 
 const EXAMPLES: &str = "
@@ -32,12 +28,12 @@ const EXAMPLES: &str = "
 
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self.from {
+        match self.from.place() {
             None => self.query.run::<Backup>(session).await,
             Some(place) => {
-                let store = local::open(place.with_config(merged(self.from_config))).await?;
+                let store = local::open(place).await?;
                 let found = store.backups(self.query.names()).await?;
-                self.query.print(session, found, self.query.names().len() == 1)
+                self.query.print(session, found)
             }
         }
     }

@@ -4,10 +4,11 @@ use bowline_api::backup::BackupPhase;
 use bowline_api::request::DownloadTargetKind;
 use bowline_api::{Backup, Duration};
 
-use crate::cli::flag::{KeyValues, merged};
+use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
-use crate::local::{self, Place};
+use crate::follow;
+use crate::local;
 use crate::session::Session;
 
 /// Get the log of a backup
@@ -22,26 +23,32 @@ pub(crate) struct Logs {
     timeout: Duration,
     #[command(flatten)]
     trust: Trust,
-    /// Look into a folder or s3://BUCKET/PREFIX instead of asking the cluster
-    #[arg(long, value_name = "PLACE")]
-    from: Option<Place>,
-    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
-    #[arg(long, value_name = "KEY=VALUE", requires = "from")]
-    from_config: Vec<KeyValues>,
+    /// Show the log of a backup that is not over as it is written, until it is over
+    #[arg(long, conflicts_with = "from")]
+    follow: bool,
+    #[command(flatten)]
+    from: FromPlace,
 }
 
 const EXAMPLES: &str = "
 {program} backup logs web
+{program} backup logs web --follow
 {program} backup logs web --from ./backups | grep level=error";
 
 impl Logs {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        if let Some(place) = self.from {
-            let store = local::open(place.with_config(merged(self.from_config))).await?;
+        if let Some(place) = self.from.place() {
+            let store = local::open(place).await?;
             return Ok(session.screen.copy(store.log(&self.name).await?)?);
         }
         let cluster = session.cluster().await?;
-        let backup = cluster.get::<Backup>(&self.name).await?.object;
+        let mut backup = cluster.get::<Backup>(&self.name).await?.object;
+        if self.follow && !is_written(&backup.phase()) {
+            if follow::log(session, &cluster, &backup).await? {
+                return Ok(());
+            }
+            backup = cluster.get::<Backup>(&self.name).await?.object;
+        }
         check_over(session, "log", &self.name, &backup.phase())?;
         let source = download::Source::new(session, &cluster, &self.trust, &backup.spec.storage_location)
             .await?
@@ -52,17 +59,13 @@ impl Logs {
 }
 
 /// Files are written when the backup is over, so that there is nothing to show before.
-pub(super) fn check_over(
+pub(crate) fn check_over(
     session: &Session,
     file: &str,
     name: &str,
     phase: &BackupPhase,
 ) -> anyhow::Result<()> {
-    let waits = matches!(
-        phase,
-        BackupPhase::WaitingForPluginOperations | BackupPhase::WaitingForPluginOperationsPartiallyFailed
-    );
-    if waits || phase.is_terminal() || phase.as_str().starts_with("Finalizing") {
+    if is_written(phase) {
         return Ok(());
     }
     Err(Failure::new(format!(
@@ -70,4 +73,10 @@ pub(super) fn check_over(
     ))
     .hint(format!("see how it goes: `{} backup describe {name}`", session.program()))
     .into())
+}
+
+/// Whether the objects have been saved, so that the files are there.
+fn is_written(phase: &BackupPhase) -> bool {
+    let waits = ["WaitingForPluginOperations", "Finalizing"];
+    phase.is_terminal() || waits.iter().any(|prefix| phase.as_str().starts_with(prefix))
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Attempt, Cluster};
 use crate::failure::Failure;
+use crate::follow::SERVER;
 use crate::session::Session;
 
 /// Field manager of everything that is installed, the same as Velero's, so that either can upgrade the other.
@@ -93,24 +94,64 @@ async fn served(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until the server is available.
-pub(super) async fn wait_for_server(cluster: &Cluster) -> anyhow::Result<()> {
+/// Waits until the server is available, and says what it waits for.
+pub(super) async fn wait_for_server(session: &Session, cluster: &Cluster, name: &str) -> anyhow::Result<()> {
     let api: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let attempt = Attempt { cluster, verb: "get", resource: "deployments.apps".to_owned() };
     let start = Instant::now();
+    let mut said = String::new();
     loop {
-        let found = api.get("velero").await.map_err(|error| attempt.explain(error))?;
+        let found = api.get(name).await.map_err(|error| attempt.explain(error))?;
         if is_available(&found) {
+            session.screen.note(format!("Deployment/{name}: available after {}s", start.elapsed().as_secs()));
             return Ok(());
+        }
+        let state = state(cluster, &found).await;
+        if state != said {
+            session.screen.note(format!("Deployment/{name}: {state}"));
+            said = state;
         }
         if start.elapsed() > AVAILABLE {
             let namespace = &cluster.namespace;
-            return Err(Failure::new(format!("the server is not available after {}s", AVAILABLE.as_secs()))
-                .hint(format!("see why: `kubectl -n {namespace} describe pods -l deploy=velero`"))
-                .into());
+            return Err(Failure::new(format!(
+                "the server is not available after {}s: {said}",
+                AVAILABLE.as_secs()
+            ))
+            .hint(format!("see why: `kubectl -n {namespace} describe pods -l deploy=velero`"))
+            .into());
         }
         sleep(PACE).await;
     }
+}
+
+/// How far the server is: how many pods are available, and what holds up the others.
+async fn state(cluster: &Cluster, deployment: &Deployment) -> String {
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let mut state = format!("{} of {wanted} available", status.available_replicas.unwrap_or(0));
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    // Who may install may mostly also look at pods; otherwise the number has to do.
+    let list =
+        pods.list(&ListParams::default().labels(SERVER)).await.map(|list| list.items).unwrap_or_default();
+    for reason in list.iter().filter_map(held_up_by) {
+        state.push_str(", ");
+        state.push_str(&reason);
+    }
+    state
+}
+
+/// Why a pod does not run yet, such as `velero-5d: ImagePullBackOff`.
+fn held_up_by(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let waiting =
+        containers.filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+    let unscheduled =
+        status.conditions.iter().flatten().filter(|condition| condition.type_ == "PodScheduled");
+    let unscheduled = unscheduled.filter(|condition| condition.status == "False");
+    let mut reasons = waiting.chain(unscheduled.filter_map(|condition| condition.reason.clone()));
+    let reason = reasons.find(|reason| reason != "PodInitializing")?;
+    Some(format!("{}: {reason}", pod.metadata.name.as_deref().unwrap_or_default()))
 }
 
 /// Whether the newest version of the server runs and answers.

@@ -44,6 +44,16 @@ pub(super) struct PlaceFlags {
     pub(super) snapshot_location_config: Vec<KeyValues>,
 }
 
+/// What the server may do in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rbac {
+    /// Everything, as Velero's own installation.
+    #[default]
+    ClusterAdmin,
+    /// Read and write all objects, which backup and restore need; delete only its own, and be nobody else.
+    Minimal,
+}
+
 /// The server's pod.
 #[derive(clap::Args)]
 #[command(next_help_heading = "The server's pod")]
@@ -51,6 +61,15 @@ pub(super) struct PodFlags {
     /// Image of the server
     #[arg(long, value_name = "IMAGE", default_value = concat!("bowline:v", env!("CARGO_PKG_VERSION")))]
     pub(super) image: String,
+    /// Servers that run at once; one of them works, and another takes over when it is gone
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(super) replicas: u32,
+    /// Images of plugins, each of which becomes an init container; aws and filesystem need none
+    #[arg(long, value_name = "IMAGES")]
+    pub(super) plugins: Vec<String>,
+    /// What the server may do: everything (cluster-admin), or all but delete, impersonate and sign (minimal)
+    #[arg(long, value_name = "ROLE", value_enum, default_value_t = Rbac::ClusterAdmin)]
+    pub(super) rbac: Rbac,
     /// Annotations of the pod: a=b,c=d
     #[arg(long, value_name = "ANNOTATIONS")]
     pub(super) pod_annotations: Vec<KeyValues>,
@@ -129,9 +148,6 @@ pub(super) struct ServerFlags {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Accepted for Velero's sake, without effect yet")]
 pub(super) struct Pending {
-    /// Images of plugins: not built yet; the providers aws and filesystem need none
-    #[arg(long, value_name = "IMAGES")]
-    plugins: Vec<String>,
     /// Run the node agent: refused but with --dry-run, as there is none yet
     #[arg(long)]
     pub(super) use_node_agent: bool,
@@ -200,7 +216,6 @@ impl Pending {
     pub(super) fn warnings(&self) -> Vec<String> {
         let set = |text: &str| !text.is_empty() && text != "0";
         let asked = [
-            (!self.plugins.is_empty(), "plugins", "plugins are not built; aws and filesystem need none"),
             (self.use_node_agent, "use-node-agent", NO_AGENT),
             (self.use_node_agent_windows, "use-node-agent-windows", NO_AGENT),
             (self.privileged_node_agent, "privileged-node-agent", NO_AGENT),

@@ -6,6 +6,10 @@ use bowline_api::label::{COMPONENT, COMPONENT_VALUE};
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 
+use super::flags::Rbac;
+use super::rbac;
+use crate::cli::plugin::container::init_container;
+
 /// Name of the Secret with the credentials, and of its volume.
 const SECRET: &str = "cloud-credentials";
 /// Name of Deployment, service account and container.
@@ -19,6 +23,9 @@ const CREDENTIAL_VARIABLES: [&str; 4] = [
 ];
 /// Port of metrics, health and downloads.
 const PORT: u16 = 8085;
+
+/// The user that the server runs as: nobody, as the Pod Security standard "restricted" asks for.
+const USER: u32 = 65_532;
 
 /// Everything that the objects depend on.
 #[derive(Default)]
@@ -35,6 +42,10 @@ pub(super) struct Plan {
     /// Requests and limits: `("requests", "cpu", "500m")`; 0 is none.
     pub(super) resources: Vec<(&'static str, &'static str, String)>,
     pub(super) priority_class: String,
+    pub(super) replicas: u32,
+    /// Images of plugins.
+    pub(super) plugins: Vec<String>,
+    pub(super) rbac: Rbac,
     /// Content of the file with the credentials.
     pub(super) secret: Option<Vec<u8>>,
     pub(super) backup_location: Option<BackupLocation>,
@@ -58,7 +69,7 @@ pub(super) struct SnapshotLocation {
     pub(super) config: BTreeMap<String, String>,
 }
 
-/// Name of the binding that makes the server cluster-admin. It is not namespaced, so it names the namespace if that is not the usual.
+/// Name of the server's binding, and of its role where it has one. It is not namespaced, so it names the namespace if that is not the usual.
 pub(in crate::cli) fn binding_name(namespace: &str) -> String {
     if namespace == NAME { NAME.to_owned() } else { format!("{NAME}-{namespace}") }
 }
@@ -67,7 +78,8 @@ pub(in crate::cli) fn binding_name(namespace: &str) -> String {
 pub(super) fn objects(plan: &Plan) -> anyhow::Result<Vec<Value>> {
     let mut objects = vec![namespace(plan)];
     if plan.service_account.is_empty() {
-        objects.extend([service_account(plan), binding(plan)]);
+        objects.push(service_account(plan));
+        objects.extend(rbac::objects(plan));
     }
     if let Some(content) = &plan.secret {
         objects.push(secret(plan, content)?);
@@ -82,7 +94,7 @@ pub(super) fn objects(plan: &Plan) -> anyhow::Result<Vec<Value>> {
     Ok(objects)
 }
 
-fn object(plan: &Plan, api_version: &str, kind: &str, name: &str) -> Value {
+pub(super) fn object(plan: &Plan, api_version: &str, kind: &str, name: &str) -> Value {
     json!({
         "apiVersion": api_version,
         "kind": kind,
@@ -105,16 +117,6 @@ fn service_account(plan: &Plan) -> Value {
         account["metadata"]["annotations"] = json!(plan.service_account_annotations);
     }
     account
-}
-
-fn binding(plan: &Plan) -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": { "name": binding_name(&plan.namespace), "labels": { COMPONENT: COMPONENT_VALUE } },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
-        "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": plan.namespace }],
-    })
 }
 
 fn secret(plan: &Plan, content: &[u8]) -> serde_json::Result<Value> {
@@ -159,7 +161,7 @@ fn deployment(plan: &Plan) -> Value {
     }
     let mut deployment = object(plan, "apps/v1", "Deployment", NAME);
     deployment["spec"] = json!({
-        "replicas": 1,
+        "replicas": plan.replicas,
         "selector": { "matchLabels": { "deploy": NAME } },
         "template": { "metadata": { "labels": labels, "annotations": annotations }, "spec": pod(plan) },
     });
@@ -179,12 +181,23 @@ fn pod(plan: &Plan) -> Value {
         "restartPolicy": "Always",
         "containers": [container(plan)],
         "volumes": volumes,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
         "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
             "nodeSelectorTerms": [{ "matchExpressions": [linux] }],
         } } },
     });
     if !plan.priority_class.is_empty() {
         pod["priorityClassName"] = json!(plan.priority_class);
+    }
+    if !plan.plugins.is_empty() {
+        let plugin = |image: &String| init_container(image, pull_policy(image));
+        pod["initContainers"] = plan.plugins.iter().map(plugin).collect();
     }
     pod
 }
@@ -218,6 +231,7 @@ fn container(plan: &Plan) -> Value {
         "ports": [{ "name": "metrics", "containerPort": PORT, "protocol": "TCP" }],
         "readinessProbe": { "httpGet": { "path": "/readyz", "port": "metrics" } },
         "resources": resources(plan),
+        "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
         "volumeMounts": mounts,
     })
 }
@@ -232,7 +246,7 @@ fn resources(plan: &Plan) -> Value {
 }
 
 /// An image without a tag, or with the tag `latest`, may change at any time.
-fn pull_policy(image: &str) -> &'static str {
+pub(super) fn pull_policy(image: &str) -> &'static str {
     let name = image.rsplit('/').next().unwrap_or(image);
     let latest = !name.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest");
     if latest { "Always" } else { "IfNotPresent" }
@@ -252,6 +266,8 @@ mod tests {
             pod_labels: one("team", "a"),
             pod_annotations: one("note", "b"),
             service_account_annotations: one("role", "c"),
+            replicas: 2,
+            plugins: vec!["velero/velero-plugin-for-aws:v1.13.0".into()],
             resources: vec![("requests", "cpu", "500m".into()), ("limits", "memory", "0".into())],
             priority_class: "high".into(),
             secret: Some(b"[default]".to_vec()),

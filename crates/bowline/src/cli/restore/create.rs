@@ -11,12 +11,15 @@ use crate::cli::backup::spec::configmap;
 use crate::cli::flag::{KeyValues, Mappings, check_name, entries, merged, merged_mappings};
 use crate::cli::get::{Dry, Form};
 use crate::cluster::Cluster;
+use crate::download::Trust;
 use crate::failure::Failure;
 use crate::local::{self, Place};
 use crate::output::encode::{Encoding, encode};
 use crate::output::plan;
+use crate::output::progress::Progress;
 use crate::selector::{OrSelectors, Selector};
 use crate::session::Session;
+use crate::stored;
 use crate::wait::{self, Noun};
 
 /// Create a restore
@@ -43,9 +46,9 @@ pub(crate) struct Create {
     /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
     #[arg(long, value_name = "KEY=VALUE", requires = "from")]
     from_config: Vec<KeyValues>,
-    /// With --from: show what would happen to every object, as table, json or yaml (-o), and change nothing
-    #[arg(long)]
-    dry_run: bool,
+    /// Show what would happen to every object, as table, json or yaml (-o), and change nothing
+    #[arg(long, value_name = "server", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "server")]
+    dry_run: Option<DryRun>,
     /// With --from-schedule: also take a backup that partially failed
     #[arg(long)]
     allow_partially_failed: Option<bool>,
@@ -120,6 +123,12 @@ struct SpecFlags {
     item_operation_timeout: Duration,
 }
 
+/// Values of `--dry-run`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DryRun {
+    Server,
+}
+
 /// Values of `--existing-resource-policy`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Policy {
@@ -136,8 +145,8 @@ const EXAMPLES: &str = "
 {program} restore create --from-schedule daily
 # From a folder, with nothing installed in the cluster (exit code 2 when some objects could not be restored)
 {program} restore create --from ./backups --from-backup web
-# What that would create, change and leave alone, and why; nothing is changed
-{program} restore create --from ./backups --from-backup web --dry-run";
+# What a restore would create, change and leave alone, and why; nothing is changed
+{program} restore create --from-backup web --namespace-mappings web:web-copy --dry-run=server";
 
 impl Create {
     pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
@@ -149,18 +158,17 @@ impl Create {
         let (labels, annotations) = (merged(self.labels), merged(self.annotations));
         restore.metadata.labels = (!labels.is_empty()).then_some(labels);
         restore.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
-        if self.dry_run {
-            let place = self.from.ok_or_else(no_dry_run)?.with_config(merged(self.from_config));
-            let plan = Box::pin(local::plan(session, restore, place)).await?;
-            return show(session, &plan, self.dry.form().unwrap_or(Form::Table));
+        let place = self.from.map(|place| place.with_config(merged(self.from_config)));
+        if self.dry_run.is_some() {
+            let partial = self.allow_partially_failed == Some(true);
+            let form = self.dry.form().unwrap_or(Form::Table);
+            return Box::pin(plan(session, restore, place, partial, form)).await;
         }
         if self.dry.print(session, &restore)? {
             return Ok(());
         }
-        match self.from {
-            Some(place) => {
-                Box::pin(local::restore(session, restore, place.with_config(merged(self.from_config)))).await
-            }
+        match place {
+            Some(place) => Box::pin(local::restore(session, restore, place)).await,
             None => submit(session, restore, self.allow_partially_failed == Some(true), self.wait).await,
         }
     }
@@ -172,10 +180,24 @@ impl Create {
     }
 }
 
-fn no_dry_run() -> Failure {
-    Failure::new("--dry-run needs --from: the server can't plan a restore yet")
-        .hint("name the folder or bucket of the backup: --from s3://BUCKET/PREFIX --dry-run")
-        .hint("-o yaml shows the restore itself without creating it")
+/// Finds out what the restore would do, from here: the server only hands out the backup, so that Velero's own does as well.
+async fn plan(
+    session: &Session,
+    mut restore: Restore,
+    place: Option<Place>,
+    partial: bool,
+    form: Form,
+) -> anyhow::Result<()> {
+    let source = if let Some(place) = place {
+        stored::from_place(&restore.spec.backup_name, place).await?
+    } else {
+        choose_backup(&session.cluster().await?, &mut restore, partial).await?;
+        stored::from_server(session, &restore.spec.backup_name, &Trust::default()).await?
+    };
+    let for_people = matches!(form, Form::Table | Form::Wide);
+    let progress = if for_people { Progress::new(&session.screen) } else { Progress::Silent };
+    let plan = local::plan(session, restore, source, progress).await?;
+    show(session, &plan, form)
 }
 
 fn show(session: &Session, plan: &Plan, form: Form) -> anyhow::Result<()> {
@@ -234,12 +256,10 @@ async fn submit(session: &Session, mut restore: Restore, partial: bool, wait: bo
     let cluster = session.cluster().await?;
     if restore.spec.schedule_name.is_empty() {
         check_backup(&cluster, &restore.spec.backup_name).await?;
+    } else if partial {
+        choose_backup(&cluster, &mut restore, partial).await?;
     } else {
         cluster.get::<Schedule>(&restore.spec.schedule_name).await?;
-        if partial {
-            restore.spec.backup_name = newest(&cluster, &restore.spec.schedule_name).await?;
-            restore.spec.schedule_name.clear();
-        }
     }
     let name = cluster.create(&restore).await?.name().to_owned();
     session.screen.line(format!("Restore request {name:?} submitted successfully."))?;
@@ -267,11 +287,23 @@ async fn check_backup(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Puts the newest backup of the restore's schedule in the schedule's place.
+async fn choose_backup(cluster: &Cluster, restore: &mut Restore, partial: bool) -> anyhow::Result<()> {
+    if !restore.spec.schedule_name.is_empty() {
+        cluster.get::<Schedule>(&restore.spec.schedule_name).await?;
+        restore.spec.backup_name = newest(cluster, &restore.spec.schedule_name, partial).await?;
+        restore.spec.schedule_name.clear();
+    }
+    check_backup(cluster, &restore.spec.backup_name).await
+}
+
 /// Name of the newest backup of a schedule that is over and holds something.
-async fn newest(cluster: &Cluster, schedule: &str) -> anyhow::Result<String> {
+async fn newest(cluster: &Cluster, schedule: &str, partial: bool) -> anyhow::Result<String> {
     let backups = cluster.list::<Backup>(&format!("{}={schedule}", label::SCHEDULE_NAME)).await?;
-    let usable =
-        |backup: &Backup| matches!(backup.phase(), BackupPhase::Completed | BackupPhase::PartiallyFailed);
+    let usable = |backup: &Backup| match backup.phase() {
+        BackupPhase::Completed => true,
+        phase => partial && phase == BackupPhase::PartiallyFailed,
+    };
     let newest = backups
         .iter()
         .filter(|backup| usable(&backup.object))

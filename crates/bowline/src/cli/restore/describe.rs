@@ -3,7 +3,10 @@
 use bowline_api::{Backup, Restore};
 
 use crate::cli::get::{Selection, select};
+use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
+use crate::failure::Failure;
+use crate::local::{self, LocalStore};
 use crate::output::describe::restore::{self, Companions};
 use crate::session::Session;
 
@@ -21,14 +24,20 @@ pub(crate) struct Describe {
     details: bool,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    from: FromPlace,
 }
 
 const EXAMPLES: &str = "
 {program} restore describe web-20261121064615
-{program} restore describe web-20261121064615 --details";
+{program} restore describe web-20261121064615 --details
+{program} restore describe web-20261121064615 --from ./backups";
 
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        if let Some(place) = self.from.place() {
+            return in_place(session, &local::open(place).await?, &self.names, self.details).await;
+        }
         let cluster = session.cluster().await?;
         let restores = select::<Restore>(&cluster, &self.names, &self.selection.selector).await?;
         for (at, found) in restores.iter().enumerate() {
@@ -36,7 +45,7 @@ impl Describe {
             let backup = cluster.find::<Backup>(&restore.spec.backup_name).await?;
             let location = backup.map(|backup| backup.object.spec.storage_location).unwrap_or_default();
             let source = download::Source::new(session, &cluster, &self.trust, &location).await?;
-            let companions = Companions::fetch(&cluster, &source, restore, self.details).await?;
+            let companions = Companions::fetch(&source, restore, self.details).await;
             if at > 0 {
                 session.screen.print("\n\n")?;
             }
@@ -44,4 +53,21 @@ impl Describe {
         }
         Ok(())
     }
+}
+
+/// Describes restores by the files that they left in a place: it has no objects of them.
+async fn in_place(
+    session: &Session,
+    store: &LocalStore,
+    names: &[String],
+    details: bool,
+) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Err(Failure::new("which restore is to be described?").hint("give names").into());
+    }
+    for name in names {
+        let companions = store.restore_companions(name).await?;
+        session.screen.print(restore::files(&session.screen, name, companions, details))?;
+    }
+    Ok(())
 }

@@ -3,13 +3,15 @@
 use bowline_api::request::DownloadTargetKind;
 use bowline_api::{Backup, Duration, Restore};
 
+use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
+use crate::local;
 use crate::session::Session;
 
 /// Get the log of a restore
 #[derive(clap::Args)]
-#[command(after_help = "{program} restore logs web-20261121064615")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Logs {
     /// Name of the restore
     #[arg(value_name = "RESTORE")]
@@ -19,10 +21,19 @@ pub(crate) struct Logs {
     timeout: Duration,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    from: FromPlace,
 }
+
+const EXAMPLES: &str = "
+{program} restore logs web-20261121064615
+{program} restore logs web-20261121064615 --from ./backups";
 
 impl Logs {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        if let Some(place) = self.from.place() {
+            return Ok(session.screen.copy(local::open(place).await?.restore_log(&self.name).await?)?);
+        }
         let cluster = session.cluster().await?;
         let restore = cluster.get::<Restore>(&self.name).await?.object;
         let phase = restore.phase();

@@ -1,13 +1,15 @@
 //! `restore describe`.
 
 use bowline_api::Restore;
-use bowline_api::artifact::{OperationStatus, ResourceList, RestoreOperation, RestoreVolumeInfo, Results};
+use bowline_api::artifact::{
+    OperationStatus, ResourceList, RestoreOperation, RestoreVolumeInfo, ResultSet, Results,
+};
 use bowline_api::request::DownloadTargetKind;
 use bowline_api::restore::{RestorePhase, RestoreSpec};
 
 use super::{NONE, Text, backup, list, map, metadata, phase, results, spec, switch, volumes};
-use crate::cluster::Cluster;
 use crate::download::{Artifact, Source};
+use crate::output::screen::{Screen, Style};
 use crate::output::time::Now;
 use crate::selector;
 use crate::session::Session;
@@ -22,12 +24,7 @@ pub(crate) struct Companions {
 
 impl Companions {
     /// Fetches through the server what is needed for this restore.
-    pub(crate) async fn fetch(
-        _: &Cluster,
-        source: &Source<'_>,
-        restore: &Restore,
-        details: bool,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn fetch(source: &Source<'_>, restore: &Restore, details: bool) -> Self {
         let name = restore.metadata.name.as_deref().unwrap_or_default();
         let status = &restore.status;
         let phase = restore.phase();
@@ -44,7 +41,7 @@ impl Companions {
                 source.json(DownloadTargetKind::RestoreItemOperations, name)
             ),
         );
-        Ok(Self { results, resource_list, volumes, operations })
+        Self { results, resource_list, volumes, operations }
     }
 }
 
@@ -55,6 +52,24 @@ async fn optional<T>(wanted: bool, fetch: impl Future<Output = Artifact<T>>) -> 
 /// The description for people.
 pub(crate) fn text(session: &Session, restore: &Restore, companions: &Companions, details: bool) -> String {
     render(session, restore, companions, details, &Now::here())
+}
+
+/// What the files of a restore tell, where its object is not known.
+pub(crate) fn files(screen: &Screen, name: &str, companions: Companions, details: bool) -> String {
+    let mut text = Text::default();
+    text.field("Name", screen.style(Style::Bold, name));
+    text.gap();
+    let Companions { results, resource_list, volumes, .. } = companions;
+    let count = |set: fn(&Results) -> &ResultSet| results.here().map_or(0, |results| set(results).len());
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let counts = (number(count(|results| &results.errors)), number(count(|results| &results.warnings)));
+    text.field("Errors", counts.0.to_string());
+    text.field("Warnings", counts.1.to_string());
+    text.gap();
+    results::describe(&mut text, screen, &results, counts, details);
+    volumes::describe_restore(&mut text, &volumes, details);
+    backup::resource_list(&mut text, &resource_list);
+    text.finish()
 }
 
 pub(super) fn render(
