@@ -60,6 +60,19 @@ bench: packages control-plane ## measure backup and restore beside the floor of 
 	cargo build --release -p bowline -p bowline-bench
 	cargo run --release -p bowline-bench
 
+.PHONY: bench-kopia
+bench-kopia: packages ## measure Kopia repositories beside tar, find, cp, restic and (if it is there) Kopia
+	@cluster/tools/packages restic=restic
+	cargo build --release -p bowline-bench-kopia
+	$(target)/release/bowline-bench-kopia $(BENCH_FLAGS)
+
+.PHONY: soak
+soak: packages control-plane ## kill servers at each of their calls and, 200 times, at random moments (SOAK_KILLS, SEED)
+	BOWLINE_CRASH_POINTS=all cargo test -p bowline-server --test crash -- --nocapture
+	cargo build --release -p bowline
+	SOAK_KILLS="$${SOAK_KILLS:-200}" BOWLINE_BIN="$(abspath $(target))/release/bowline" cargo test -p bowline-e2e --test it soak:: -- --nocapture
+	cargo test --release -p bowline-kopia --lib -- --ignored --nocapture ten_thousand_random_operations
+
 .PHONY: gen
 gen: ## write again what is generated
 	cargo run -q -p xtask -- gen

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bowline_datamover::repository::Password;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) namespace: Option<String>,
     /// `KUBECONFIG`.
     pub(crate) kubeconfig: Option<String>,
+    /// `KOPIA_PASSWORD`, the password of repositories of volume data.
+    pub(crate) repository_password: Option<Password>,
     /// Name of the pod or machine, for events.
     pub(crate) pod: Option<String>,
     /// Whether the program runs in a pod.
@@ -51,6 +54,7 @@ impl Environment {
             home: variable("HOME").map(PathBuf::from),
             namespace: variable("VELERO_NAMESPACE"),
             kubeconfig: variable("KUBECONFIG"),
+            repository_password: variable("KOPIA_PASSWORD").map(|text| Password::new(&text)),
             pod: variable("HOSTNAME"),
             in_pod: variable("KUBERNETES_SERVICE_HOST").is_some(),
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),

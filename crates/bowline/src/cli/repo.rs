@@ -1,4 +1,13 @@
-//! `repo get`: the repositories of volume data.
+//! Repositories of volume data: `repo get` asks the cluster for them, the others work on a folder or bucket alone.
+
+mod cat;
+mod inspect;
+mod ls;
+mod maintain;
+mod open;
+mod restore;
+mod snapshots;
+mod verify;
 
 use bowline_api::BackupRepository;
 use clap::Subcommand;
@@ -12,6 +21,20 @@ use crate::session::Session;
 pub(crate) enum Command {
     /// Get repositories
     Get(Get),
+    /// Show what a repository is and holds
+    Inspect(inspect::Inspect),
+    /// List the snapshots in a repository
+    Snapshots(snapshots::Snapshots),
+    /// List a folder of a snapshot
+    Ls(ls::Ls),
+    /// Print a file of a snapshot
+    Cat(cat::Cat),
+    /// Restore a snapshot, or a part of it, into a folder
+    Restore(restore::Restore),
+    /// Check that a repository is sound
+    Verify(verify::Verify),
+    /// Remove what nobody needs any more from a repository
+    Maintain(maintain::Maintain),
 }
 
 /// Get repositories
@@ -26,6 +49,13 @@ impl Command {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         match self {
             Self::Get(command) => command.query.run::<BackupRepository>(session).await,
+            Self::Inspect(command) => command.run(session).await,
+            Self::Snapshots(command) => command.run(session).await,
+            Self::Ls(command) => command.run(session).await,
+            Self::Cat(command) => command.run(session).await,
+            Self::Restore(command) => command.run(session).await,
+            Self::Verify(command) => command.run(session).await,
+            Self::Maintain(command) => command.run(session).await,
         }
     }
 }
@@ -46,3 +76,6 @@ impl Listed for BackupRepository {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

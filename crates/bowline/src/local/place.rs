@@ -64,6 +64,14 @@ impl Place {
         self
     }
 
+    /// The folder, unless it is a bucket.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.kind {
+            PlaceKind::Folder(path) => Some(path),
+            PlaceKind::Bucket { .. } => None,
+        }
+    }
+
     /// How to open it.
     pub(crate) fn location(&self, access: Access) -> anyhow::Result<LocationConfig> {
         let read_only = access == Access::Read;
