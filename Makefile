@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 target := $(or $(CARGO_TARGET_DIR),target)
+version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 crates := $(notdir $(wildcard crates/*))
 
 .PHONY: help
@@ -36,13 +37,29 @@ e2e: packages control-plane ## only the tests against the real API server and ob
 	cargo build -p bowline
 	cargo test -p bowline-e2e
 
+.PHONY: image
+image: packages ## the container image that is released, in target/bowline-image.tar
+	# A static program for the scratch image. The target is named so that build scripts stay as they are.
+	architecture=$$(uname -m)-unknown-linux-gnu
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target $$architecture -p bowline
+	deploy/image $(target)/$$architecture/image/bowline bowline:v$(version) $(target)/bowline-image.tar
+	ls -lh $(target)/bowline-image.tar
+
+.PHONY: node
+node: packages control-plane ## a cluster whose node runs pods, in .cache/node, with Bowline's image (ends by clean-cluster)
+	cargo build -p bowline
+	cluster/up .cache/node --with-minio --with-node
+	deploy/image $(target)/debug/bowline docker.io/local/bowline:dev .cache/node/bowline.tar
+	cluster/import .cache/node .cache/node/bowline.tar
+	@echo "cluster/enter .cache/node        # a shell there, with kubectl; the image is docker.io/local/bowline:dev"
+
 .PHONY: check
 check: packages ## formatting, lints, licences, layering; no tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p xtask -- verify
 	cluster/tools/packages shellcheck=shellcheck
-	shellcheck -x -P SCRIPTDIR cluster/{up,down,run,processes.sh} cluster/tools/{build,packages} cluster/sample/apply .ci/run
+	shellcheck -x -P SCRIPTDIR cluster/{up,down,run,enter,import,processes.sh,node.sh} cluster/tools/{build,packages,image} cluster/sample/apply deploy/image .ci/run
 	PATH=$$PATH:$(CURDIR)/.cache/cargo/bin
 	command -v cargo-deny >/dev/null || {
 		echo "installing cargo-deny into .cache/cargo (once, some minutes)"
@@ -80,7 +97,8 @@ gen: ## write again what is generated
 .PHONY: clean-cluster
 clean-cluster: ## end what KEEP=1 left running and delete the states of demo and tests
 	cluster/down demo/cluster --wipe
-	rm -rf demo .cache/e2e
+	cluster/down .cache/node --wipe
+	rm -rf demo .cache/e2e .cache/node
 
 # What the others stand on.
 .PHONY: packages

@@ -52,6 +52,31 @@ impl Cluster {
         Self::start_in(&dir, Lifetime::OfThisProcess)
     }
 
+    /// As [`Cluster::start`], with a node that runs pods. `None` where the machine does not allow that; `cluster/up` has said why.
+    pub fn start_with_node(name: &str) -> Result<Option<Self>> {
+        let runs = settings::checkout().join(".cache/e2e");
+        remove_former_runs(&runs)?;
+        let process = std::process::id().to_string();
+        let dir = runs.join(&process).join(name);
+        let up = [dir.as_os_str(), "--with-minio".as_ref(), "--with-node".as_ref(), "--owner".as_ref()];
+        match exit_code("up", up.into_iter().chain([process.as_ref()]))? {
+            Some(0) => Self::open(&dir).map(Some),
+            Some(NO_NODE) => Ok(None),
+            _ => bail!("cluster/up failed; it said why above"),
+        }
+    }
+
+    /// Builds the container image of `program` and gives it to the node, under this name.
+    pub fn import_image(&self, program: &Path, reference: &str) -> Result<()> {
+        let file = self.dir.join("image.tar");
+        let build = settings::checkout().join("deploy/image");
+        let arguments = [program.as_os_str(), reference.as_ref(), file.as_os_str()];
+        // The image is built by the machine, not by the cluster.
+        let path = [("PATH".to_owned(), settings::search_path())];
+        command::run(build, arguments, &path, "", 300)?.ok()?;
+        script("import", [&self.dir, &file])
+    }
+
     /// Starts a cluster with its state in `dir`, or what is missing of one that is there.
     pub fn start_in(dir: &Path, lifetime: Lifetime) -> Result<Self> {
         let process = std::process::id().to_string();
@@ -184,7 +209,8 @@ impl Cluster {
         let path = format!("{}:{}", self.setting("BOWLINE_CLUSTER_BIN")?, settings::search_path());
         let home = self.dir.join("home").display().to_string();
         let pairs = [("PATH", path), ("HOME", home), ("KUBECONFIG", self.setting("KUBECONFIG")?.to_owned())];
-        Ok(pairs.map(|(name, value)| (name.to_owned(), value)).to_vec())
+        let network = self.setting(command::NETWORK).map(|network| (command::NETWORK, network.to_owned()));
+        Ok(pairs.into_iter().chain(network).map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// Runs `kubectl` as cluster admin with a text on its input.
@@ -194,14 +220,19 @@ impl Cluster {
     }
 }
 
+/// The exit code of `cluster/up` where the machine can't run a node.
+const NO_NODE: i32 = 3;
+
 /// Runs a script of `cluster/` with the environment of the developer; what it says goes to the terminal.
-fn script<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Result<()> {
+fn exit_code<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Result<Option<i32>> {
     let path = settings::checkout().join("cluster").join(name);
     let status = Command::new(&path).args(arguments).status();
-    let status = status.with_context(|| format!("start {}", path.display()))?;
-    if !status.success() {
-        bail!("cluster/{name} failed ({status}); it said why above");
-    }
+    Ok(status.with_context(|| format!("start {}", path.display()))?.code())
+}
+
+fn script<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Result<()> {
+    let code = exit_code(name, arguments)?;
+    ensure!(code == Some(0), "cluster/{name} failed ({code:?}); it said why above");
     Ok(())
 }
 

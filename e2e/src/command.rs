@@ -59,7 +59,10 @@ impl Output {
     }
 }
 
-/// Runs a program in exactly this environment, to its end or for at most `seconds`.
+/// The variable that names the network, as a file below `/proc`, in which a program has to run.
+pub(crate) const NETWORK: &str = "BOWLINE_NETWORK";
+
+/// Runs a program in exactly this environment and in the network that it names, to its end or for at most `seconds`.
 pub(crate) fn run<S: AsRef<OsStr>>(
     program: impl AsRef<OsStr>,
     arguments: impl IntoIterator<Item = S>,
@@ -68,7 +71,14 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     seconds: u32,
 ) -> Result<Output> {
     // coreutils' timeout also ends what the program started.
-    let mut command = Command::new("timeout");
+    let mut command = match environment.iter().find(|(name, _)| name == NETWORK) {
+        None => Command::new("timeout"),
+        Some((_, network)) => {
+            let mut inside = Command::new("nsenter");
+            inside.arg(format!("--net={network}")).arg("timeout");
+            inside
+        }
+    };
     command.arg("--kill-after=5").arg(seconds.to_string()).arg(program).args(arguments);
     command.env_clear().envs(environment.iter().cloned());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

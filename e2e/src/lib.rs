@@ -11,6 +11,7 @@ mod cluster;
 mod command;
 pub mod compare;
 mod gate;
+pub mod helm;
 pub mod location;
 mod proxy;
 mod sample;
