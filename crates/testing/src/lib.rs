@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod cluster;
+#[cfg(feature = "server")]
+pub mod conformance;
 pub mod exec;
 pub mod fault;
 pub mod object;

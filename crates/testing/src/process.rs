@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -22,6 +23,7 @@ pub struct Process(Arc<Inner>);
 struct Inner {
     death: Option<(usize, Moment)>,
     calls: Mutex<Vec<String>>,
+    delay: Mutex<Duration>,
     alive: watch::Sender<bool>,
 }
 
@@ -38,7 +40,12 @@ impl Process {
     }
 
     fn new(death: Option<(usize, Moment)>) -> Self {
-        Self(Arc::new(Inner { death, calls: Mutex::default(), alive: watch::Sender::new(true) }))
+        Self(Arc::new(Inner {
+            death,
+            calls: Mutex::default(),
+            delay: Mutex::default(),
+            alive: watch::Sender::new(true),
+        }))
     }
 
     /// Kills it now.
@@ -51,6 +58,11 @@ impl Process {
         let mut alive = self.0.alive.subscribe();
         // The sender lives as long as this borrow of the process.
         let _ = alive.wait_for(|alive| !alive).await;
+    }
+
+    /// From now on each of its calls is on its way for so long before it has an effect.
+    pub fn slow(&self, delay: Duration) {
+        *self.0.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
     /// Its calls so far, in order.
@@ -68,10 +80,17 @@ impl Process {
             calls.len()
         };
         self.die_if((number, Moment::Before));
+        let delay = *self.0.delay.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrives = async {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            act.await
+        };
         let result = tokio::select! {
             biased;
             () = self.died() => std::future::pending().await,
-            result = act => result,
+            result = arrives => result,
         };
         self.die_if((number, Moment::After));
         if !*self.0.alive.borrow() {

@@ -88,6 +88,30 @@ impl Backups {
         after.status.validation_errors = errors;
         run::finish(self, backup, Finished::bare(after)).await
     }
+
+    /// Ends a backup that was begun too often, unless the last attempt got as far as to store it.
+    async fn give_up(&self, backup: &Backup) -> Result<(), Failure> {
+        match self.remains(backup).await {
+            Ok(Some(stored)) => run::finish(self, backup, Finished::bare(finished_as(backup, stored))).await,
+            Ok(None) => run::give_up(self, backup).await,
+            Err(error) => {
+                tracing::warn!(backup = backup.name_any(), error = %error, "what its attempts have left can't be removed");
+                run::give_up(self, backup).await
+            }
+        }
+    }
+
+    /// The stored backup, if it is whole; else removes what the attempts have left in the store.
+    async fn remains(&self, backup: &Backup) -> Result<Option<Backup>, LocationError> {
+        let name = backup.name_any();
+        let store = self.context.store(&*self.choose(backup)?).await?;
+        let stored = stored(&store, backup).await?;
+        // A whole backup of that name that is not this one belongs to somebody else.
+        if stored.is_none() && !store.exists(&name).await? {
+            store.delete_backup(&name).await?;
+        }
+        Ok(stored)
+    }
 }
 
 #[async_trait]
@@ -103,7 +127,7 @@ impl Runner for Backups {
         let store = self.context.store(&location).await?;
         if let Some(stored) = stored(&store, backup).await? {
             tracing::info!(backup = backup.name_any(), "backup was stored before its server ended");
-            return Ok(Finished::bare(Backup { status: stored.status, ..backup.clone() }));
+            return Ok(Finished::bare(finished_as(backup, stored)));
         }
         let operation = Operation {
             ports: &self.context.ports,
@@ -168,6 +192,11 @@ async fn stored(store: &BackupStore, backup: &Backup) -> Result<Option<Backup>, 
     }
 }
 
+/// The backup with the end that its stored form tells.
+fn finished_as(backup: &Backup, stored: Backup) -> Backup {
+    Backup { status: stored.status, ..backup.clone() }
+}
+
 /// The schedule that made the backup, as the metrics' label.
 pub(super) fn schedule(backup: &Backup) -> &str {
     backup.labels().get(label::SCHEDULE_NAME).map_or("", String::as_str)
@@ -193,7 +222,7 @@ impl Reconcile for Backups {
         match decide(&backup) {
             Step::Begin => self.begin(&backup).await?,
             Step::Resume => Box::pin(run::run(self, &backup, backup.clone())).await?,
-            Step::GiveUp => run::give_up(self, &backup).await?,
+            Step::GiveUp => self.give_up(&backup).await?,
             Step::Nothing => {}
         }
         Ok(Next::OnChange)
