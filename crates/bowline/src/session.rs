@@ -7,8 +7,10 @@ use crate::cluster::{Cluster, connect};
 use crate::config::{ClientFile, DEFAULT_NAMESPACE, Environment};
 use crate::output::screen::Screen;
 
-/// Velero's switch for CSI snapshots, which are always on here.
-const CSI: &str = "EnableCSI";
+/// Velero's switch for saving every served version of an object.
+pub(crate) const API_GROUP_VERSIONS: &str = "EnableAPIGroupVersions";
+/// Velero's switches; CSI snapshots are always on here.
+const FEATURES: [&str; 2] = ["EnableCSI", API_GROUP_VERSIONS];
 
 /// One run of the program.
 pub(crate) struct Session {
@@ -52,7 +54,7 @@ impl Session {
 
     /// Features that are asked for and do not exist must not be missed in silence.
     fn warn_of_features(&self) {
-        for feature in self.settings.features.iter().filter(|feature| *feature != CSI) {
+        for feature in self.settings.features.iter().filter(|it| !FEATURES.contains(&it.as_str())) {
             self.screen.note(format!("warning: the feature {feature:?} does not exist here and is ignored"));
         }
     }

@@ -7,6 +7,7 @@ use bowline_reconcile::telemetry;
 
 use crate::adapter::ConnectOptions;
 use crate::leader::Election;
+use crate::operation::RunRules;
 
 /// The settings of the server.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Periods {
     pub store_validation: Duration,
     /// `garbage-collection-frequency`: how often expired backups are looked for.
     pub garbage_collection: Duration,
+    /// `item-operation-sync-frequency`: how often operations that go on after a backup or restore are asked about.
+    pub item_operations: Duration,
 }
 
 /// What backups get that don't say it themselves.
@@ -96,8 +99,11 @@ pub struct EngineSettings {
     pub terminating_timeout: Duration,
     /// Most bytes of an unpacked archive (our `max-backup-extraction-size`).
     pub max_extraction: u64,
+    /// What changes the meaning of all backups and restores.
+    pub rules: RunRules,
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -126,7 +132,7 @@ impl Default for Config {
 
 impl Default for Periods {
     fn default() -> Self {
-        Self { backup_sync: MINUTE, store_validation: MINUTE, garbage_collection: HOUR }
+        Self { backup_sync: MINUTE, store_validation: MINUTE, garbage_collection: HOUR, item_operations: 10 * SECOND }
     }
 }
 
@@ -156,6 +162,7 @@ impl Default for EngineSettings {
             resource_timeout: 10 * MINUTE,
             terminating_timeout: 10 * MINUTE,
             max_extraction: 16 << 30,
+            rules: RunRules::default(),
         }
     }
 }
@@ -197,6 +204,6 @@ pub const CONTROLLERS: [&str; 14] = [
     "restore-finalizer",
 ];
 
-/// The controllers that `--restore-only` stands for.
+/// The controllers that `--restore-only` stands for, as in Velero: nothing makes or deletes backups.
 pub const BACKUP_CONTROLLERS: [&str; 6] =
-    ["backup-queue", "backup", "backup-operations", "backup-deletion", "backup-finalizer", "schedule"];
+    ["backup", "backup-operations", "backup-deletion", "backup-finalizer", "gc", "schedule"];

@@ -1,5 +1,6 @@
 //! What all controllers share.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bowline_api::{
     ServerStatusRequest,
 };
 use bowline_engine::port::Ports;
+use bowline_engine::progress::Progress;
 use bowline_reconcile::telemetry::RunLogs;
 use bowline_reconcile::{Cache, Fence, Guard, Reporter, patch};
 use bowline_store::BackupStore;
@@ -21,6 +23,7 @@ use crate::download::Signer;
 use crate::failure::ApiError;
 use crate::location::{LocationError, Stores};
 use crate::metrics::Metrics;
+use crate::operation::Tools;
 
 /// The clients, caches and settings of the server. Cloning shares them; each term of a leader has a stop token of its own.
 #[derive(Clone)]
@@ -133,6 +136,26 @@ impl Context {
     /// The location of this name.
     pub(crate) fn location(&self, name: &str) -> Result<Arc<BackupStorageLocation>, LocationError> {
         self.caches.locations.get(name).ok_or_else(|| LocationError::Missing(name.to_owned()))
+    }
+
+    /// The store that holds the files of a restore: that of its backup.
+    pub(crate) async fn store_of_restore(&self, restore: &Restore) -> Result<BackupStore, LocationError> {
+        let backup = self.caches.backups.get(&restore.spec.backup_name);
+        let location = backup.map(|backup| backup.spec.storage_location.clone());
+        let location = location.ok_or_else(|| LocationError::Missing(format!("of {}", restore.spec.backup_name)))?;
+        self.store(&*self.location(&location)?).await
+    }
+
+    /// What operations without a log work with.
+    pub(crate) fn tools<'a>(&'a self, scratch: &'a Path, progress: &'a Progress) -> Tools<'a> {
+        Tools {
+            ports: &self.ports,
+            settings: &self.config.engine,
+            namespace: Some(&self.config.namespace),
+            scratch,
+            progress,
+            cancel: &self.stop,
+        }
     }
 
     /// The store of a location.

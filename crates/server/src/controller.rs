@@ -2,6 +2,8 @@
 
 mod attempts;
 mod backup;
+mod backup_finalizer;
+mod backup_operations;
 mod backup_queue;
 mod backup_storage_location;
 mod backup_sync;
@@ -10,6 +12,8 @@ mod download_request;
 mod gc;
 mod request;
 mod restore;
+mod restore_finalizer;
+mod restore_operations;
 mod run;
 mod schedule;
 mod server_status_request;
@@ -36,9 +40,13 @@ pub(crate) fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     starter.start(backup_storage_location::Locations::new(context), &caches.locations, 4);
     starter.start(backup_queue::Queue::new(context), &caches.backups, 1);
     starter.start(backup::Backups::new(context), &caches.backups, config.concurrent_backups);
+    starter.start(backup_operations::BackupOperations::new(context), &caches.backups, 4);
+    starter.start(backup_finalizer::BackupFinalizer::new(context), &caches.backups, 2);
     starter.start(backup_sync::Sync::new(context), &caches.locations, 2);
     starter.start(gc::GarbageCollector::new(context), &caches.backups, 2);
     starter.start(restore::Restores::new(context), &caches.restores, config.concurrent_restores);
+    starter.start(restore_operations::RestoreOperations::new(context), &caches.restores, 4);
+    starter.start(restore_finalizer::RestoreFinalizer::new(context), &caches.restores, 2);
     starter.start(schedule::Schedules::new(context), &caches.schedules, 2);
     starter.start(delete_backup_request::Deletions::new(context), &caches.delete_requests, 4);
     starter.start(download_request::Downloads::new(context), &caches.download_requests, 4);

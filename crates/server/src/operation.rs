@@ -4,8 +4,11 @@
 mod backup;
 mod config_map;
 mod diff;
+mod finalize;
 mod prepare;
 mod restore;
+mod rounds;
+mod rules;
 mod source;
 
 use bowline_engine::finding::{Finding, Findings, Level, Place};
@@ -22,8 +25,11 @@ use crate::config::EngineSettings;
 pub use backup::{FinishedBackup, run_backup};
 pub use config_map::ConfigMapError;
 pub use diff::{Against, DiffFailure, DiffReport, diff_backup};
+pub use finalize::{FinalizeError, complete_restore, finalize_backup, finalize_restore};
 pub use prepare::{prepare_backup, prepare_restore, validate_backup, validate_restore};
 pub use restore::{RestoreFailure, plan_restore, run_restore};
+pub use rounds::{RoundError, poll_backup, poll_restore};
+pub use rules::{PluginActions, RunRules};
 pub use source::{Source, SourceError};
 
 /// What a run works with.
@@ -125,7 +131,10 @@ fn restore_line(finding: &Finding) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod spelling {
     use bowline_engine::catalog::GroupResource;
 
     use super::*;

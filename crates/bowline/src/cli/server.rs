@@ -8,6 +8,7 @@ use std::time::Duration as StdDuration;
 use bowline_api::Duration;
 use bowline_reconcile::telemetry::{self, Format, Level};
 use bowline_server::adapter::ConnectOptions;
+use bowline_server::operation::RunRules;
 use bowline_server::{
     BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, Periods,
 };
@@ -17,7 +18,7 @@ pub(crate) use pending::Uploader;
 
 use crate::failure::Failure;
 use crate::nearest::did_you_mean;
-use crate::session::Session;
+use crate::session::{API_GROUP_VERSIONS, Session};
 
 /// Run the server
 #[derive(clap::Args)]
@@ -85,6 +86,12 @@ struct Defaults {
     /// How long operations on volumes may take
     #[arg(long, value_name = "DURATION", default_value = "4h0m0s")]
     default_item_operation_timeout: Duration,
+    /// ConfigMap with volume policies that stand behind those of each backup
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    global_backup_volume_policies_configmap: String,
+    /// ConfigMap with changes to objects for restores that name none
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    default_resource_modifier_configmap: String,
     /// Label of claims whose volumes are snapshotted together
     #[arg(long, value_name = "LABEL", default_value = "velero.io/volume-group")]
     volume_group_snapshot_label_key: String,
@@ -102,6 +109,9 @@ struct PeriodFlags {
     /// How often expired backups are looked for
     #[arg(long, value_name = "DURATION", default_value = "1h0m0s")]
     garbage_collection_frequency: Duration,
+    /// How often operations that go on after a backup or restore are asked about; 0 for every 10 seconds
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    item_operation_sync_frequency: Duration,
     /// How long single resources are waited for
     #[arg(long, value_name = "DURATION", default_value = "10m0s")]
     resource_timeout: Duration,
@@ -173,6 +183,7 @@ impl Server {
             disabled_controllers.extend(BACKUP_CONTROLLERS.iter().map(ToString::to_string));
         }
         let resource_timeout = period("--resource-timeout", periods.resource_timeout)?;
+        let rules = defaults.rules(&session.settings.features);
         Ok(Config {
             namespace: session.namespace().to_owned(),
             connect: ConnectOptions {
@@ -200,6 +211,7 @@ impl Server {
             engine: limits.checked(
                 resource_timeout,
                 period("--terminating-resource-timeout", periods.terminating_resource_timeout)?,
+                rules,
             )?,
             disabled_controllers,
         })
@@ -216,11 +228,26 @@ impl PeriodFlags {
                 zero if zero.is_zero() => Periods::default().garbage_collection,
                 value => period("--garbage-collection-frequency", value)?,
             },
+            item_operations: match self.item_operation_sync_frequency {
+                zero if zero.is_zero() => Periods::default().item_operations,
+                value => period("--item-operation-sync-frequency", value)?,
+            },
         })
     }
 }
 
 impl Defaults {
+    /// What changes the meaning of all backups and restores.
+    fn rules(&self, features: &[String]) -> RunRules {
+        let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        RunRules {
+            all_versions: features.iter().any(|feature| feature == API_GROUP_VERSIONS),
+            global_policies: named(&self.global_backup_volume_policies_configmap),
+            default_modifiers: named(&self.default_resource_modifier_configmap),
+            ..RunRules::default()
+        }
+    }
+
     fn checked(self, resource_timeout: StdDuration) -> anyhow::Result<BackupDefaults> {
         Ok(BackupDefaults {
             ttl: period("--default-backup-ttl", self.default_backup_ttl)?,
@@ -243,6 +270,7 @@ impl Limits {
         self,
         resource_timeout: StdDuration,
         terminating_timeout: StdDuration,
+        rules: RunRules,
     ) -> anyhow::Result<EngineSettings> {
         let standard = EngineSettings::default();
         Ok(EngineSettings {
@@ -261,6 +289,7 @@ impl Limits {
             resource_timeout,
             terminating_timeout,
             max_extraction: self.max_backup_extraction_size << 30,
+            rules,
         })
     }
 }

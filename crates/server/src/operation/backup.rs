@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bowline_api::artifact::{Bare, NativeSnapshot, null_if_empty};
 use bowline_api::backup::{BackupProgress, HookStatus};
-use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time};
+use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time, label};
 use bowline_engine::action::BackupAction;
 use bowline_engine::archive::{FORMAT_VERSION, pipe};
 use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
@@ -25,7 +25,8 @@ use crate::adapter::chain;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
 ///
-/// `Completed` and `PartiallyFailed`: it is in the store. `Failed` and `FailedValidation`: nothing but its log is. When the run was
+/// `Completed` and `PartiallyFailed`: it is in the store. `WaitingForPluginOperations[PartiallyFailed]`: it is in the store and goes on
+/// with [`super::poll_backup`] and [`super::finalize_backup`]. `Failed` and `FailedValidation`: nothing but its log is. When the run was
 /// stopped nothing is left either.
 pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result<FinishedBackup, Stopped> {
     let name = format!("{}/{}", backup.namespace().unwrap_or_default(), backup.name_any());
@@ -104,6 +105,10 @@ async fn attempt(
 ) -> Result<u64, Attempt> {
     let log = log.map_err(Attempt::Log)?;
     announce(backup);
+    if let Some(global) = &operation.settings.rules.global_policies {
+        let annotations = backup.metadata.annotations.get_or_insert_default();
+        annotations.insert(label::GLOBAL_VOLUME_POLICIES.to_owned(), global.clone());
+    }
     let upload = operation.store.begin(&backup.name_any()).await?;
     let archive_bytes = match store(operation, backup, &upload).await {
         Ok(bytes) => bytes,
@@ -157,8 +162,9 @@ async fn archive(
     backup: &Backup,
     upload: &BackupUpload,
 ) -> Result<(BackupOutcome, u64), Attempt> {
+    let tools = operation.tools();
     // A backup that ignored its policies would save what the user wants left out.
-    let request = request(&operation.tools(), backup, bowline_engine::action::backup::builtin()).await;
+    let request = request(&tools, backup, tools.backup_actions()).await;
     let request = request.map_err(|error| {
         Attempt::Engine(BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))]))
     })?;
@@ -194,6 +200,7 @@ pub(super) async fn request(
         page_size: settings.page_size,
         workers: settings.workers,
         policies: config_map::policies(tools, backup).await?,
+        all_versions: settings.rules.all_versions,
         ..BackupRequest::default()
     })
 }
@@ -232,7 +239,6 @@ fn finish(backup: &mut Backup, outcome: &BackupOutcome, now: Time) {
     let status = &mut backup.status;
     status.version = 1;
     status.format_version = FORMAT_VERSION.into();
-    status.completion_timestamp = Some(now);
     status.warnings = count(&outcome.findings, Level::Warning);
     status.errors = count(&outcome.findings, Level::Error);
     status.progress = Some(BackupProgress {
@@ -243,6 +249,13 @@ fn finish(backup: &mut Backup, outcome: &BackupOutcome, now: Time) {
         hooks_attempted: number(outcome.hooks.attempted),
         hooks_failed: number(outcome.hooks.failed),
     });
-    status.phase =
-        Some(if status.errors > 0 { BackupPhase::PartiallyFailed } else { BackupPhase::Completed });
+    status.backup_item_operations_attempted = number(outcome.operations.len() as u64);
+    let clean = status.errors == 0;
+    status.phase = Some(match (outcome.operations.is_empty(), clean) {
+        (true, true) => BackupPhase::Completed,
+        (true, false) => BackupPhase::PartiallyFailed,
+        (false, true) => BackupPhase::WaitingForPluginOperations,
+        (false, false) => BackupPhase::WaitingForPluginOperationsPartiallyFailed,
+    });
+    status.completion_timestamp = outcome.operations.is_empty().then_some(now);
 }

@@ -1,7 +1,7 @@
 //! What differs between a stored backup and another one, or what the cluster has now.
 
-use bowline_api::Backup;
-use bowline_engine::backup::{BackupError, BackupRequest};
+use bowline_engine::action::backup::builtin;
+use bowline_engine::backup::BackupError;
 use bowline_engine::diff::{self, Diff, DiffError, DiffOptions};
 use bowline_engine::finding::Finding;
 use thiserror::Error;
@@ -49,7 +49,8 @@ pub async fn diff_backup(
     let (other, findings) = match against {
         Against::Backup(other) => (other.spool, Vec::new()),
         Against::Live => {
-            let request = live_request(tools, &source.backup).await?;
+            // Actions of plugins may take snapshots.
+            let request = request(tools, &source.backup, builtin()).await?;
             let place = (limits(tools), tools.scratch);
             let read = diff::spool_cluster(&request, tools.ports, place, tools.progress, tools.cancel);
             let (spool, findings) = read.await?;
@@ -61,9 +62,4 @@ pub async fn diff_backup(
     let compared = tokio::task::spawn_blocking(move || diff::compare(&spool, &other, &options)).await;
     let diff = compared.unwrap_or_else(|_| Err(BackupError::Cancelled.into()))?;
     Ok(DiffReport { diff, findings })
-}
-
-async fn live_request(tools: &Tools<'_>, backup: &Backup) -> Result<BackupRequest, ConfigMapError> {
-    let actions = bowline_engine::action::backup::builtin();
-    request(tools, backup, actions).await
 }

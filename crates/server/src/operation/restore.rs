@@ -15,12 +15,14 @@ use thiserror::Error;
 use tracing::Instrument;
 
 use super::config_map::{self, ConfigMapError};
+use super::finalize::volumes_to_patch;
 use super::source::{Source, SourceError};
 use super::{Operation, Stopped, Tools, count, log_body, number, restore_line};
 use crate::adapter::chain;
 
-/// Runs a prepared restore of a stored backup and returns it with its final phase, which says how it went. Its log, results and
-/// lists are in the store, as far as the store took them.
+/// Runs a prepared restore of a stored backup and returns it with its phase, which says how it went. Its log, results and lists are in
+/// the store, as far as the store took them. In a phase `WaitingFor…` it goes on with [`super::poll_restore`], in a phase `Finalizing…`
+/// with [`super::finalize_restore`]; all other phases are final.
 pub async fn run_restore(
     operation: &Operation<'_>,
     mut restore: Restore,
@@ -34,8 +36,12 @@ pub async fn run_restore(
         if result.as_ref().is_err_and(RestoreFailure::is_cancelled) {
             return Err(Stopped);
         }
-        finish(&mut restore, &result, Time(operation.ports.clock.now()));
+        finish(&mut restore, &result);
         store_results(operation, &mut restore, result.ok()).await;
+        await_volumes(operation, &mut restore).await;
+        if !is_pending(&restore.phase()) {
+            restore.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
+        }
         match log {
             Ok(log) => store_log(operation, &restore, log).await,
             Err(error) => tracing::warn!(error = %error, "the log could not be kept"),
@@ -58,6 +64,12 @@ pub enum RestoreFailure {
     /// A ConfigMap that the restore names can't be used.
     #[error("failed to read the resource modifiers")]
     Modifiers(#[from] ConfigMapError),
+    /// The resource policies that the restore names can't be used.
+    #[error("failed to read the resource policies")]
+    Policies(#[source] ConfigMapError),
+    /// The user's order of versions can't be used.
+    #[error("failed to read the order of API versions")]
+    Versions(#[source] ConfigMapError),
     /// The built-in actions can't be set up.
     #[error("failed to prepare the restore's actions")]
     Actions(#[from] ActionError),
@@ -105,20 +117,35 @@ async fn request(
         restore: Arc::new(restore.clone()),
         backup: Arc::new(source.backup.clone()),
         volume_infos: source.volume_infos.clone(),
-        actions: bowline_engine::action::restore::builtin(tools.ports, tools.namespace).await?,
+        actions: tools.restore_actions().await?,
         priorities: settings.priorities.clone(),
         resource_timeout: settings.resource_timeout,
         terminating_timeout: settings.terminating_timeout,
         memory_budget: settings.memory_budget,
         modifiers: config_map::modifiers(tools, restore).await?,
+        policies: config_map::restore_policies(tools, restore).await.map_err(RestoreFailure::Policies)?,
+        version_priorities: config_map::version_priorities(tools).await.map_err(RestoreFailure::Versions)?,
         max_in_flight: settings.max_in_flight,
         ..RestoreRequest::default()
     })
 }
 
-fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, RestoreFailure>, now: Time) {
+fn is_pending(phase: &RestorePhase) -> bool {
+    use RestorePhase::{
+        Finalizing, FinalizingPartiallyFailed, WaitingForPluginOperations,
+        WaitingForPluginOperationsPartiallyFailed,
+    };
+    matches!(
+        phase,
+        Finalizing
+            | FinalizingPartiallyFailed
+            | WaitingForPluginOperations
+            | WaitingForPluginOperationsPartiallyFailed
+    )
+}
+
+fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, RestoreFailure>) {
     let status = &mut restore.status;
-    status.completion_timestamp = Some(now);
     match result {
         Ok(outcome) => {
             status.warnings = count(&outcome.findings, Level::Warning);
@@ -131,12 +158,21 @@ fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, RestoreFailure>
                 hooks_attempted: number(outcome.hooks.attempted),
                 hooks_failed: number(outcome.hooks.failed),
             });
-            let failed = status.errors > 0;
-            status.phase = Some(if failed { RestorePhase::PartiallyFailed } else { RestorePhase::Completed });
+            status.restore_item_operations_attempted = number(outcome.operations.len() as u64);
+            status.phase = Some(match (outcome.operations.is_empty(), status.errors == 0) {
+                (true, true) => RestorePhase::Completed,
+                (true, false) => RestorePhase::PartiallyFailed,
+                (false, true) => RestorePhase::WaitingForPluginOperations,
+                (false, false) => RestorePhase::WaitingForPluginOperationsPartiallyFailed,
+            });
         }
         Err(RestoreFailure::Engine(RestoreError::Invalid(errors))) => {
             status.phase = Some(RestorePhase::FailedValidation);
             status.validation_errors.clone_from(errors);
+        }
+        Err(RestoreFailure::Policies(error)) if !error.is_retryable() => {
+            status.phase = Some(RestorePhase::FailedValidation);
+            status.validation_errors = vec![format!("resourcePolicy: {}", chain(error))];
         }
         Err(RestoreFailure::Modifiers(error)) if !error.is_retryable() => {
             status.phase = Some(RestorePhase::FailedValidation);
@@ -169,6 +205,23 @@ async fn store_results(operation: &Operation<'_>, restore: &mut Restore, outcome
         restore.status.failure_reason =
             format!("the restore is done, but its results are not stored: {}", chain(&error));
     }
+}
+
+/// A restore whose new volumes need something of the old ones is not done yet.
+async fn await_volumes(operation: &Operation<'_>, restore: &mut Restore) {
+    let next = match restore.phase() {
+        RestorePhase::Completed => RestorePhase::Finalizing,
+        RestorePhase::PartiallyFailed => RestorePhase::FinalizingPartiallyFailed,
+        // It is finalized when its operations have ended.
+        _ => return,
+    };
+    match volumes_to_patch(operation.store, restore).await {
+        Ok(volumes) if volumes.is_empty() => return,
+        Ok(_) => {}
+        // The finalizer asks again, and says what is wrong.
+        Err(error) => tracing::warn!(error = chain(&error), "the new volumes are not known yet"),
+    }
+    restore.status.phase = Some(next);
 }
 
 async fn store_log(operation: &Operation<'_>, restore: &Restore, log: RunLog) {

@@ -23,9 +23,6 @@ pub(super) struct Pending {
     /// Locations of snapshots by provider, as aws:us-east-1: snapshots are not built yet
     #[arg(long, value_name = "MAPPINGS")]
     default_volume_snapshot_locations: Vec<Mappings>,
-    /// How often operations on volumes are looked at: not built yet
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    item_operation_sync_frequency: Duration,
     /// How often repositories of volume data are maintained: not built yet
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     default_repo_maintain_frequency: Duration,
@@ -58,7 +55,6 @@ impl Pending {
     pub(super) fn warnings(&self) -> anyhow::Result<Vec<String>> {
         for (flag, value) in [
             ("--fs-backup-timeout", self.fs_backup_timeout),
-            ("--item-operation-sync-frequency", self.item_operation_sync_frequency),
             ("--default-repo-maintain-frequency", self.default_repo_maintain_frequency),
         ] {
             period(flag, value)?;
@@ -75,11 +71,6 @@ impl Pending {
                 !self.default_volume_snapshot_locations.is_empty(),
                 "default-volume-snapshot-locations",
                 "snapshots of volumes are not built yet",
-            ),
-            (
-                !self.item_operation_sync_frequency.is_zero(),
-                "item-operation-sync-frequency",
-                "there are no operations on volumes yet",
             ),
             (
                 !self.default_repo_maintain_frequency.is_zero(),
