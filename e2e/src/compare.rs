@@ -7,6 +7,7 @@ mod canonical;
 mod change;
 mod report;
 mod rules;
+mod slices;
 
 use serde_json::Value;
 

@@ -34,7 +34,7 @@ impl<'a> Sample<'a> {
 
     /// What is there as soon as the controllers have done their part and nothing moves any more.
     pub fn settled(self) -> Result<Snapshot> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_mins(2);
         let mut last = self.snapshot()?;
         while Instant::now() < deadline {
             std::thread::sleep(Duration::from_secs(1));
@@ -48,9 +48,9 @@ impl<'a> Sample<'a> {
     }
 
     /// How it compares with what it was. Controllers need a moment to take restored objects over; a difference counts when it
-    /// stays for 15 seconds.
+    /// stays for half a minute.
     pub fn compare(self, before: &Snapshot) -> Result<Report> {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let report = Report::compare(before, &self.snapshot()?, RESTORED);
             if report.is_equal() || Instant::now() > deadline {

@@ -81,7 +81,7 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
     chapter("Every object, compared with what it was before the disaster");
     let report = sample.compare(&before)?;
     say(&report);
-    say("(Not counted: EndpointSlices, which controllers make anew under random names)");
+    say("(EndpointSlices that controllers made are compared by Service, because they have random names)");
     if report.is_equal() {
         say("Everything is back as it was.");
     } else {

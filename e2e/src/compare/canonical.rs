@@ -12,7 +12,8 @@ pub(super) fn canonical(object: &Value) -> Value {
             metadata.entry(map).or_insert_with(|| Value::Object(Map::new()));
         }
         if let Some(Value::Array(entries)) = metadata.get("managedFields") {
-            let by_manager = entries.iter().map(|entry| (name_of(entry), owned_by(entry))).collect();
+            let by_manager =
+                entries.iter().map(|entry| (name_of(entry), entry["fieldsV1"].clone())).collect();
             metadata.insert("managedFields".to_owned(), Value::Object(by_manager));
         }
     }
@@ -22,25 +23,4 @@ pub(super) fn canonical(object: &Value) -> Value {
 fn name_of(entry: &Value) -> String {
     let text = |key| entry.get(key).and_then(Value::as_str).unwrap_or_default();
     ["manager", "operation", "apiVersion", "subresource"].map(text).join(" ").trim_end().to_owned()
-}
-
-/// The owned fields, except the labels by which a restore marks what it created: where one call is enough to create an object
-/// under its former manager, these are part of that call.
-fn owned_by(entry: &Value) -> Value {
-    let mut fields = entry.get("fieldsV1").cloned().unwrap_or_default();
-    let Some(Value::Object(metadata)) = fields.get_mut("f:metadata") else { return fields };
-    if let Some(Value::Object(labels)) = metadata.get_mut("f:labels") {
-        let all = labels.len();
-        labels.retain(|name, _| name != "f:velero.io/backup-name" && name != "f:velero.io/restore-name");
-        // What is left may be no label but the sign of owning the map.
-        if labels.len() < all && labels.keys().all(|name| name == ".") {
-            metadata.remove("f:labels");
-        }
-    }
-    if metadata.is_empty()
-        && let Value::Object(fields) = &mut fields
-    {
-        fields.remove("f:metadata");
-    }
-    fields
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Change, Rule, differences, rules};
+use super::{Change, Rule, differences, slices};
 use crate::{ObjectKey, Snapshot};
 
 /// What became of the objects of one kind.
@@ -40,8 +40,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Compares every object of two snapshots under a list of rules, usually [`super::RESTORED`].
+    /// Compares every object of two snapshots under a list of rules, usually [`super::RESTORED`]. The EndpointSlices that
+    /// controllers make for a Service are compared together, because their names and number mean nothing.
     pub fn compare(before: &Snapshot, after: &Snapshot, rules: &[Rule]) -> Self {
+        let (before, after) = (slices::by_service(before), slices::by_service(after));
         let mut report = Self::default();
         let keys: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).collect();
         for key in keys {
@@ -65,14 +67,12 @@ impl Report {
                 row.equal += usize::from(changes.is_empty());
                 self.findings.extend(changes.into_iter().map(|change| Finding::Changed(key.clone(), change)));
             }
-            (Some(old), None) if !rules::is_remade_by_its_controller(old) => {
+            (Some(_), None) => {
                 self.row(key).before += 1;
                 self.findings.push(Finding::Missing(key.clone()));
             }
-            (None, Some(new)) if !rules::is_remade_by_its_controller(new) => {
-                self.findings.push(Finding::Unexpected(key.clone()));
-            }
-            _ => {}
+            (None, Some(_)) => self.findings.push(Finding::Unexpected(key.clone())),
+            (None, None) => {}
         }
     }
 

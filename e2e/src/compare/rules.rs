@@ -23,9 +23,10 @@ pub const RESTORED: &[Rule] = &[
         reason: "an owner's uid is new, and references to owners are only set again by controllers",
         allows: owners,
     },
+    Rule { reason: "controllers own fields of the new object", allows: other_managers },
     Rule {
-        reason: "controllers and the restore itself own fields of the new object",
-        allows: other_managers,
+        reason: "an object that had one ordinary manager is created in its name, marks included",
+        allows: marks_of_the_creator,
     },
     Rule { reason: "a restore makes namespaces itself, before their objects", allows: namespace_managers },
     Rule { reason: "a cluster IP is given out anew", allows: cluster_ip },
@@ -35,12 +36,6 @@ pub const RESTORED: &[Rule] = &[
     Rule { reason: "a Job's pods are selected by the Job's new uid", allows: job_uid },
     Rule { reason: "the endpoints controller notes when it looked", allows: endpoints_time },
 ];
-
-/// Whether an object comes and goes with another under a random name, so that it need not be there again under its old one.
-pub(super) fn is_remade_by_its_controller(object: &Value) -> bool {
-    let managed_by = label(object, "endpointslice.kubernetes.io/managed-by");
-    kind(object) == "EndpointSlice" && managed_by.ends_with("-controller.k8s.io")
-}
 
 fn identity(change: &Change, _: &Value, _: &Value) -> bool {
     let given = ["uid", "resourceVersion", "creationTimestamp", "generation"];
@@ -70,14 +65,43 @@ fn other_managers(change: &Change, _: &Value, _: &Value) -> bool {
     let Some(manager) = change.path.get(2).filter(|_| change.is_at("metadata managedFields **")) else {
         return change.is_at("metadata managedFields") && change.is_addition();
     };
-    manager.starts_with("kube-controller-manager ")
-        || manager.ends_with(" status")
-        || manager.starts_with("bowline ") && change.is_addition()
+    manager.starts_with("kube-controller-manager ") || manager.ends_with(" status")
 }
 
-/// As with Velero, which creates the namespaces that it needs and does not touch them again.
-fn namespace_managers(change: &Change, before: &Value, _: &Value) -> bool {
-    kind(before) == "Namespace" && change.is_at("metadata managedFields *") && change.is_removal()
+/// The two labels of the restore and nothing else, where the manager is the only one that ever wrote the object (status aside) and
+/// did so by ordinary updates.
+fn marks_of_the_creator(change: &Change, before: &Value, _: &Value) -> bool {
+    let ordinary = ordinary_managers(before);
+    let ([only], Some(owner)) = (ordinary.as_slice(), change.path.get(2)) else { return false };
+    let own = *only == owner && owner.contains(" Update") && change.is_addition();
+    let Some(added) = change.after.as_ref().filter(|_| own) else { return false };
+    let is_mark = |name: &str| ["f:velero.io/backup-name", "f:velero.io/restore-name"].contains(&name);
+    let only_marks = |labels: &Value| {
+        labels.as_object().is_some_and(|labels| labels.keys().all(|name| name == "." || is_mark(name)))
+    };
+    if change.is_at("metadata managedFields * f:metadata f:labels *") {
+        return change.path.last().is_some_and(|name| is_mark(name));
+    }
+    change.is_at("metadata managedFields * f:metadata f:labels") && only_marks(added)
+        || change.is_at("metadata managedFields * f:metadata")
+            && added
+                .as_object()
+                .is_some_and(|metadata| metadata.len() == 1 && metadata.values().all(only_marks))
+}
+
+/// The managers of a canonical object, except those of the status.
+fn ordinary_managers(object: &Value) -> Vec<&String> {
+    let managers = object.pointer("/metadata/managedFields").and_then(Value::as_object);
+    managers.into_iter().flat_map(|all| all.keys()).filter(|name| !name.ends_with(" status")).collect()
+}
+
+/// As with Velero, which creates the namespaces that it needs and does not touch them again: the restore's entry is the only one.
+fn namespace_managers(change: &Change, before: &Value, after: &Value) -> bool {
+    let replaced = ordinary_managers(after) == ["bowline Update v1"];
+    kind(before) == "Namespace"
+        && change.is_at("metadata managedFields *")
+        && !change.is_replacement()
+        && replaced
 }
 
 fn cluster_ip(change: &Change, before: &Value, after: &Value) -> bool {
@@ -138,10 +162,6 @@ fn endpoints_time(change: &Change, before: &Value, _: &Value) -> bool {
 
 fn kind(object: &Value) -> &str {
     text(object, "/kind")
-}
-
-fn label<'a>(object: &'a Value, name: &str) -> &'a str {
-    object.pointer("/metadata/labels").and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default()
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {

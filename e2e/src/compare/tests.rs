@@ -107,7 +107,8 @@ fn field_ownership_of_users_must_survive() {
     check(
         &before,
         &[
-            (0, &[("/metadata/managedFields", json!([entry("bowline", "t3"), entry("kubectl", "t2")]))]),
+            (0, &[("/metadata/managedFields", json!([entry("kubectl", "t2")]))]),
+            (1, &[("/metadata/managedFields", json!([entry("bowline", "t3"), entry("kubectl", "t2")]))]),
             (
                 0,
                 &[(
@@ -115,7 +116,7 @@ fn field_ownership_of_users_must_survive() {
                     json!([entry("kube-controller-manager", "t3"), entry("kubectl", "t2")]),
                 )],
             ),
-            (1, &[("/metadata/managedFields", json!([entry("bowline", "t3")]))]),
+            (2, &[("/metadata/managedFields", json!([entry("bowline", "t3")]))]),
             (1, &[("/metadata/managedFields", json!([entry("kubectl", "t1"), entry("stranger", "t1")]))]),
             (1, &[("/metadata/managedFields", Value::Null)]),
         ],
@@ -123,7 +124,7 @@ fn field_ownership_of_users_must_survive() {
 }
 
 #[test]
-fn who_owns_the_marks_of_a_restore_does_not_matter() {
+fn only_the_creator_may_own_the_marks_of_a_restore() {
     let owning = |labels: Value| {
         let fields = json!({"f:data": {}, "f:metadata": {"f:labels": labels}});
         let fields = if labels.is_null() { json!({"f:data": {}}) } else { fields };
@@ -135,6 +136,30 @@ fn who_owns_the_marks_of_a_restore_does_not_matter() {
         &[
             (0, &[("/metadata/managedFields", owning(json!({".": {}, "f:velero.io/restore-name": {}})))]),
             (1, &[("/metadata/managedFields", owning(json!({".": {}, "f:velero.io/other": {}})))]),
+        ],
+    );
+    let second = json!({"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {}}});
+    let [mut two, mut marked] =
+        [owning(Value::Null), owning(json!({".": {}, "f:velero.io/restore-name": {}}))];
+    for list in [&mut two, &mut marked] {
+        list.as_array_mut().unwrap().push(second.clone());
+    }
+    let before = with(&config_map(), &[("/metadata/managedFields", two)]);
+    check(&before, &[(1, &[("/metadata/managedFields", marked)])]);
+}
+
+#[test]
+fn a_namespace_belongs_to_the_restore_that_made_it() {
+    let entry = |manager: &str| json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsV1": {}});
+    let namespace =
+        json!({"kind": "Namespace", "metadata": {"name": "a", "managedFields": [entry("kubectl")]}});
+    let managers = |names: &[&str]| json!(names.iter().map(|name| entry(name)).collect::<Vec<_>>());
+    check(
+        &namespace,
+        &[
+            (0, &[("/metadata/managedFields", managers(&["bowline"]))]),
+            (1, &[("/metadata/managedFields", managers(&[]))]),
+            (3, &[("/metadata/managedFields", managers(&["bowline", "stranger"]))]),
         ],
     );
 }
@@ -235,17 +260,24 @@ fn a_report_counts_by_kind_and_names_what_is_wrong() {
 }
 
 #[test]
-fn endpoint_slices_of_the_controller_may_have_other_names() {
-    let slice = |name: &str, manager: &str| {
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": name, "labels": {"endpointslice.kubernetes.io/managed-by": manager}}})
+fn endpoint_slices_of_a_service_are_compared_together() {
+    let slice = |name: &str, manager: &str, addresses: &[&str]| {
+        let endpoints: Vec<_> = addresses.iter().map(|address| json!({"addresses": [address]})).collect();
+        let labels =
+            json!({"endpointslice.kubernetes.io/managed-by": manager, "kubernetes.io/service-name": "web"});
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": name, "labels": labels}, "endpoints": endpoints})
     };
-    let compare = |manager| {
-        let (before, after) = (snapshot(&[slice("a", manager)]), snapshot(&[slice("b", manager)]));
-        Report::compare(&before, &after, RESTORED).findings.len()
+    let made = |name, addresses| slice(name, "endpointslice-controller.k8s.io", addresses);
+    let findings = |before: &[Value], after: &[Value]| {
+        Report::compare(&snapshot(before), &snapshot(after), RESTORED).findings.len()
     };
-    assert_eq!(compare("endpointslice-controller.k8s.io"), 0);
-    assert_eq!(compare("shop.example"), 2);
+    let before = [made("a", &["1.1.1.1", "1.1.1.2"])];
+    assert_eq!(findings(&before, &[made("b", &["1.1.1.2"]), made("c", &["1.1.1.1", "1.1.1.2"])]), 0);
+    assert_eq!(findings(&before, &[made("b", &["1.1.1.2"])]), 2);
+    assert_eq!(findings(&before, &[]), 1);
+    // Those that somebody else made keep their names.
+    assert_eq!(findings(&[slice("a", "shop.example", &[])], &[slice("b", "shop.example", &[])]), 2);
 }
 
 #[test]
