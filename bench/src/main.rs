@@ -5,6 +5,7 @@
 
 mod client;
 mod floor;
+mod limit;
 mod process;
 mod report;
 mod run;
@@ -21,6 +22,9 @@ use crate::report::Report;
 use crate::run::Bench;
 use crate::workload::Set;
 
+/// The arguments of the server under test, by which it is found.
+const SERVER: &str = "velero server";
+
 /// Benchmarks of the resource path.
 #[derive(Parser)]
 struct Arguments {
@@ -30,9 +34,18 @@ struct Arguments {
     /// Size of the set of Secrets in one namespace.
     #[arg(long, default_value_t = 10_000)]
     secrets: usize,
+    /// Memory limit in MiB of a server that restores the Secrets once more; 0 leaves that out.
+    #[arg(long, default_value_t = 128)]
+    memory_limit: u64,
     /// Flags of the server under test, as one string.
     #[arg(long, default_value = "")]
     server_flags: String,
+}
+
+impl Arguments {
+    fn flags(&self) -> Vec<&str> {
+        self.server_flags.split_whitespace().collect()
+    }
 }
 
 #[tokio::main]
@@ -57,36 +70,25 @@ async fn bench(arguments: &Arguments) -> Result<Report> {
     fs_err::create_dir_all(store.join("bowline"))?;
     let bowline = Bowline::new(&cluster, "velero")?;
     bowline.install()?;
-    let flags: Vec<&str> = arguments.server_flags.split_whitespace().collect();
-    let server = bowline.server(&flags)?;
+    let server = bowline.server(&arguments.flags())?;
     let path = format!("path={}", store.display());
-    let location = [
-        "backup-location",
-        "create",
-        "default",
-        "--provider",
-        "filesystem",
-        "--bucket",
-        "bowline",
-        "--config",
-        &path,
-        "--default",
-    ];
-    bowline.ok(&location)?;
+    let location = ["backup-location", "create", "default", "--default", "--provider", "filesystem"];
+    bowline.ok(&[&location[..], &["--bucket", "bowline", "--config", &path]].concat())?;
 
     let client = Client::new(&cluster)?;
     client.await_phase("velero.io/v1", "velero", "backupstoragelocations/default", &["Available"]).await?;
-    let pid = process::find(&format!("{} server", "velero"), &bowline.program().display().to_string())?;
-    let bench = Bench { client, pid };
+    let mut bench = Bench { client, pid: process::find(SERVER, bowline.program())? };
     let mut report = Report::default();
     bench.prepare().await?;
     for objects in &arguments.mixed {
         bench.measure(&Set::mixed(*objects), &mut report).await?;
     }
     if arguments.secrets > 0 {
-        bench.measure(&Set::secrets(arguments.secrets), &mut report).await?;
+        let secrets = Set::secrets(arguments.secrets);
+        bench.measure(&secrets, &mut report).await?;
+        drop(server);
+        bench.measure_limited(&bowline, arguments, &secrets, &mut report).await?;
     }
-    drop(server);
     cluster.end()?;
     Ok(report)
 }

@@ -1,16 +1,19 @@
 //! What the system says about a process: CPU time and peak memory.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 
 /// Finds the process that was started from `program` with `arguments` in its command line.
-pub(crate) fn find(arguments: &str, program: &str) -> Result<u32> {
+pub(crate) fn find(arguments: &str, program: &Path) -> Result<u32> {
+    let program = program.display().to_string();
     for entry in fs_err::read_dir("/proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         let line = fs_err::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.starts_with(program) && line.contains(arguments) {
+        if line.starts_with(&program) && line.contains(arguments) {
             return Ok(pid);
         }
     }

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use bowline_e2e::Bowline;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::limit::Limit;
 use crate::report::{Report, Row, say};
 use crate::workload::Set;
-use crate::{floor, process, workload};
+use crate::{Arguments, SERVER, floor, process, workload};
 
 const VELERO: &str = "/apis/velero.io/v1/namespaces/velero";
 const ENDED: [&str; 2] = ["Completed", "PartiallyFailed"];
@@ -45,18 +47,42 @@ impl Bench {
         }
         let (floor, in_flight) = floor::create(&self.client, set).await?;
         let floor = Some((floor.as_secs_f64(), format!("create, {in_flight} in flight")));
-        let mapping: Value = namespaces
-            .iter()
-            .map(|name| (name.clone(), Value::from(format!("{name}-r"))))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
-        let restore = |policy: &str| json!({"backupName": format!("{}-3", set.name), "namespaceMapping": mapping, "existingResourcePolicy": policy});
         for (case, policy) in [("new", "none"), ("existing-none", "none"), ("existing-update", "update")] {
-            let row =
-                self.timed("Restore", "restores", &format!("{}-{case}", set.name), restore(policy)).await?;
+            let spec = restore(set, "-r", policy);
+            let row = self.timed("Restore", "restores", &format!("{}-{case}", set.name), spec).await?;
             report.add(Row { floor: floor.clone().filter(|_| case == "new"), ..row });
         }
         self.client.delete_namespaces(&[set.namespaces("-r"), namespaces].concat()).await
+    }
+
+    /// Restores a set that was measured before by a new server with little memory, and says so where that is not possible.
+    pub(crate) async fn measure_limited(
+        &mut self,
+        bowline: &Bowline<'_>,
+        arguments: &Arguments,
+        set: &Set,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mib = arguments.memory_limit;
+        let limit = match Limit::new(mib) {
+            _ if mib == 0 => return Ok(()),
+            Ok(limit) => limit,
+            Err(error) => {
+                say(&format!(
+                    "NOT RUN: a restore within {mib} MiB, because there is no limit here: {error:#}"
+                ));
+                return Ok(());
+            }
+        };
+        let server = bowline.server_under(&limit.launcher(), &arguments.flags())?;
+        // The shell before it takes a moment to become the server.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.pid = process::find(SERVER, bowline.program())?;
+        let name = format!("{}-in-{mib}-mib", set.name);
+        let row = self.timed("Restore", "restores", &name, restore(set, "-l", "none")).await;
+        server.ensure_running().with_context(|| format!("a restore within {mib} MiB"))?;
+        report.add(row?);
+        self.client.delete_namespaces(&set.namespaces("-l")).await
     }
 
     /// Creates a Backup or Restore and waits for its end.
@@ -83,4 +109,11 @@ impl Bench {
             phase: ended["status"]["phase"].as_str().unwrap_or_default().to_owned(),
         })
     }
+}
+
+/// The spec of a restore of a set into namespaces with `suffix`.
+fn restore(set: &Set, suffix: &str, policy: &str) -> Value {
+    let (from, to) = (set.namespaces(""), set.namespaces(suffix));
+    let mapping: serde_json::Map<_, _> = from.into_iter().zip(to.into_iter().map(Value::from)).collect();
+    json!({"backupName": format!("{}-3", set.name), "namespaceMapping": mapping, "existingResourcePolicy": policy})
 }

@@ -108,11 +108,28 @@ impl<'a> Bowline<'a> {
 
     /// Starts `bowline server` with further flags. It ends with the returned value, at the latest with the cluster.
     pub fn server(&self, flags: &[&str]) -> Result<Server<'a>> {
-        let name = format!("bowline-{}", self.namespace);
+        self.server_named("server", flags)
+    }
+
+    /// As [`Bowline::server`], for one of several; `replica` tells them apart.
+    pub fn server_named(&self, replica: &str, flags: &[&str]) -> Result<Server<'a>> {
+        self.start(replica, &[], flags)
+    }
+
+    /// As [`Bowline::server`], by a command line that ends in running the words which follow, such as `nice -n 5`.
+    pub fn server_under(&self, launcher: &[String], flags: &[&str]) -> Result<Server<'a>> {
+        self.start("server", launcher, flags)
+    }
+
+    fn start(&self, replica: &str, launcher: &[String], flags: &[&str]) -> Result<Server<'a>> {
+        let name = format!("bowline-{}-{replica}", self.namespace);
         let metrics = format!("127.0.0.1:{}", free_port()?);
-        let own = ["--namespace", &self.namespace, "server", "--metrics-address", &metrics];
-        let arguments: Vec<String> = own.iter().chain(flags).map(|&argument| argument.to_owned()).collect();
-        self.cluster.run(&name, &self.program, &arguments, &self.environment)?;
+        let program = self.program.display().to_string();
+        let own = [&program, "--namespace", &self.namespace, "server", "--metrics-address", &metrics];
+        let line = launcher.iter().map(String::as_str).chain(own).chain(flags.iter().copied());
+        let mut words = line.map(ToOwned::to_owned);
+        let first = words.next().map(PathBuf::from).unwrap_or_default();
+        self.cluster.run(&name, &first, &words.collect::<Vec<_>>(), &self.environment)?;
         Ok(Server { cluster: self.cluster, name, metrics })
     }
 }
