@@ -26,3 +26,4 @@ pub mod retry;
 pub mod schedule;
 pub mod select;
 pub mod volume;
+mod yaml;

@@ -1,6 +1,6 @@
 //! Pods with hooks: stored in blocks of pods that share claims, between the hooks of all of them (behaviour §6.6, §6.9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use futures::future::BoxFuture;
@@ -17,9 +17,14 @@ use crate::object::Object;
 use crate::port::ObjectRef;
 use crate::volume::pod::PodView;
 
+/// The rank of pods that `orderedResources` does not name.
+pub(super) const UNORDERED: usize = usize::MAX;
+
 /// A pod that waits until all pods are known. Only names are kept; the pod is read again when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Held {
+    /// Place in `orderedResources`; [`UNORDERED`] for pods that are not there.
+    rank: usize,
     namespace: String,
     name: String,
     claims: Vec<String>,
@@ -27,11 +32,11 @@ pub(super) struct Held {
 
 impl Run<'_> {
     /// Holds a pod with hooks back.
-    pub(super) fn hold(&self, plan: &KindPlan, pod: &Object) {
+    pub(super) fn hold(&self, plan: &KindPlan, pod: &Object, rank: usize) {
         let head = pod.head();
         let claims = PodView::of(pod).unwrap_or_default().claims().map(ToOwned::to_owned).collect();
-        let held =
-            Held { namespace: head.namespace.clone().unwrap_or_default(), name: head.name.clone(), claims };
+        let (namespace, name) = (head.namespace.clone().unwrap_or_default(), head.name.clone());
+        let held = Held { rank, namespace, name, claims };
         tracing::debug!(
             resource = plan.name,
             namespace = held.namespace,
@@ -104,13 +109,20 @@ impl Run<'_> {
     }
 }
 
-/// Joins pods that share a claim, directly or through others.
+/// Joins pods that share a claim, directly or through others, and those that `orderedResources` names, which come first and in their
+/// order (behaviour §6.6).
 fn blocks(mut held: Vec<Held>) -> Vec<Vec<Held>> {
     held.sort();
+    // An ordered pod comes along in its list once more; its hooks must not run twice.
+    let mut seen = BTreeSet::new();
+    held.retain(|pod| seen.insert((pod.namespace.clone(), pod.name.clone())));
     let mut blocks: Vec<Vec<Held>> = Vec::new();
     let mut by_claim: BTreeMap<(String, String), usize> = BTreeMap::new();
     for pod in held {
-        let keys: Vec<_> = pod.claims.iter().map(|claim| (pod.namespace.clone(), claim.clone())).collect();
+        let claims = pod.claims.iter().map(|claim| (pod.namespace.clone(), claim.clone()));
+        // No claim has no name.
+        let ordered = (pod.rank != UNORDERED).then(Default::default);
+        let keys: Vec<_> = claims.chain(ordered).collect();
         let mut joined: Vec<usize> = keys.iter().filter_map(|key| by_claim.get(key).copied()).collect();
         joined.sort_unstable();
         joined.dedup();
@@ -127,6 +139,7 @@ fn blocks(mut held: Vec<Held>) -> Vec<Vec<Held>> {
         blocks[target].push(pod);
     }
     blocks.retain(|block| !block.is_empty());
+    blocks.iter_mut().for_each(|block| block.sort());
     blocks
 }
 
@@ -137,6 +150,7 @@ mod tests {
     #[test]
     fn pods_that_share_claims_are_one_block() {
         let pod = |name: &str, claims: &[&str]| Held {
+            rank: UNORDERED,
             namespace: "n".into(),
             name: name.into(),
             claims: claims.iter().map(ToString::to_string).collect(),
@@ -146,5 +160,24 @@ mod tests {
         let names: Vec<Vec<String>> =
             blocks(held).into_iter().map(|block| block.into_iter().map(|pod| pod.name).collect()).collect();
         assert_eq!(names, [vec!["a", "b", "d"], vec!["c"], vec!["e"]]);
+    }
+
+    #[test]
+    fn ordered_pods_are_the_first_block_in_their_order() {
+        let pod = |name: &str, rank: usize, claims: &[&str]| Held {
+            rank,
+            namespace: "n".into(),
+            name: name.into(),
+            claims: claims.iter().map(ToString::to_string).collect(),
+        };
+        let held = vec![
+            pod("a", UNORDERED, &["x"]),
+            pod("z", 0, &[]),
+            pod("b", UNORDERED, &[]),
+            pod("m", 1, &["x"]),
+        ];
+        let names: Vec<Vec<String>> =
+            blocks(held).into_iter().map(|block| block.into_iter().map(|pod| pod.name).collect()).collect();
+        assert_eq!(names, [vec!["z", "m", "a"], vec!["b"]]);
     }
 }

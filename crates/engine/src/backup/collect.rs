@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+use super::block::UNORDERED;
 use super::each::each;
 use super::page::PagedList;
 use super::run::Run;
@@ -183,12 +184,18 @@ impl Run<'_> {
 
     async fn take(&self, plan: &KindPlan, page: Page) -> Result<(), BackupError> {
         for object in page.items {
-            self.take_listed(plan, object).await?;
+            self.take_listed(plan, object, UNORDERED).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn take_listed(&self, plan: &KindPlan, object: Object) -> Result<(), BackupError> {
+    /// Takes an object from a list; `rank` is its place in `orderedResources`.
+    pub(super) async fn take_listed(
+        &self,
+        plan: &KindPlan,
+        object: Object,
+        rank: usize,
+    ) -> Result<(), BackupError> {
         if let Some(namespace) = object.head().namespace.as_deref() {
             if !self.selection.namespaces().contains(namespace) {
                 return Ok(());
@@ -199,7 +206,7 @@ impl Run<'_> {
         }
         let keeps = self.request.purpose == Purpose::Keep;
         if keeps && plan.role == Role::Pod && plan.preferred && self.hooks.rules.has_any(object.head()) {
-            self.hold(plan, &object);
+            self.hold(plan, &object, rank);
             return Ok(());
         }
         self.consider(plan, object, Mode::Listed).await.map(drop)

@@ -15,14 +15,16 @@ impl Run<'_> {
         };
         let names =
             orders.iter().filter(|(resource, _)| is_for(resource)).flat_map(|(_, names)| names.split(','));
-        for text in names.map(str::trim).filter(|text| !text.is_empty()) {
+        for (rank, text) in names.map(str::trim).filter(|text| !text.is_empty()).enumerate() {
             let (namespace, name) = match text.split_once('/') {
                 Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
                 None => (None, text.to_owned()),
             };
             let reference = ObjectRef { kind: plan.kind.clone(), namespace, name };
             match self.fetch(&reference).await {
-                Ok(object) if self.selection.selects(object.head()) => self.take_listed(plan, object).await?,
+                Ok(object) if self.selection.selects(object.head()) => {
+                    self.take_listed(plan, object, rank).await?
+                }
                 Ok(_) => {}
                 Err(error) if !error.is_not_found() => self.fetch_failed(&reference, error).await?,
                 Err(_) => {

@@ -7,9 +7,7 @@ use serde_json::Value;
 use super::condition::{Conditions, Match};
 use super::json_patch::{self, Action, Operation, Pointer};
 use super::{MAX_BYTES, MAX_RULES, ModifierError, PatchError, merge_patch, strategic, value};
-
-/// Nesting of YAML; JSON's own reader stops at 128.
-const MAX_DEPTH: usize = 100;
+use crate::yaml;
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -50,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Rule>, ModifierError> {
     if text.len() > MAX_BYTES {
         return Err(ModifierError::TooLarge);
     }
-    let document: Document = yaml(text).map_err(|problem| ModifierError::Syntax { problem })?;
+    let document: Document = yaml::read(text).map_err(|problem| ModifierError::Syntax { problem })?;
     if !document.version.eq_ignore_ascii_case("v1") {
         return Err(ModifierError::Version { version: document.version });
     }
@@ -63,17 +61,6 @@ pub(super) fn read(text: &str) -> Result<Vec<Rule>, ModifierError> {
     rules
         .map(|(rule, number)| rule.check().map_err(|problem| ModifierError::Rule { rule: number, problem }))
         .collect()
-}
-
-/// Reads YAML, of which JSON is a part. Where the shape is free, plain `yes` and `off` are booleans and `010` is octal, as in
-/// every manifest.
-fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
-        legacy_octal_numbers: true,
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.without_snippet().to_string())
 }
 
 #[derive(Deserialize)]
@@ -214,7 +201,7 @@ impl WireOperation {
 
 impl WirePatch {
     fn check(self) -> Result<Value, String> {
-        let patch: Value = yaml(&self.patch_data).map_err(|problem| format!("patchData: {problem}"))?;
+        let patch: Value = yaml::read(&self.patch_data).map_err(|problem| format!("patchData: {problem}"))?;
         if patch.is_object() { Ok(patch) } else { Err("patchData must be an object".to_owned()) }
     }
 }

@@ -262,4 +262,25 @@ mod tests {
             assert!(Selector::from_spec(&spec).is_err());
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_selector_reads_its_own_text(text in "[a-c]( in \\([xy,]{0,4}\\)|=x|!=y| notin \\(z\\)|)(,!?[d-f]){0,3}") {
+            if let Ok(selector) = Selector::parse(&text) {
+                proptest::prop_assert_eq!(Selector::parse(&selector.to_string()).unwrap(), selector);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_selectors_fail_badly(text in ".{0,40}") {
+            let _ = Selector::parse(&text);
+        }
+
+        #[test]
+        fn what_is_required_and_refused_selects_nothing(key in "[a-z]{1,8}", value in "[a-z]{1,8}") {
+            let selector = Selector::parse(&format!("{key}={value},{key}!={value}")).unwrap();
+            let own = BTreeMap::from([(key, value)]);
+            proptest::prop_assert!(!selector.matches(&own) && !selector.matches(&BTreeMap::new()));
+        }
+    }
 }

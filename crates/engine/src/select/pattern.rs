@@ -110,4 +110,22 @@ mod tests {
             assert!(error.contains(reason) && error.contains(pattern), "{error}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_fits_the_patterns_made_of_it(name in "[a-z][a-z0-9-]{1,20}", at in 0_usize..20) {
+            let at = at % name.len();
+            let star = format!("{}*", &name[..at]);
+            let one = format!("{}?{}", &name[..at], &name[at + 1..]);
+            proptest::prop_assert!(Pattern::parse(&star).unwrap().matches(&name));
+            proptest::prop_assert!(Pattern::parse(&one).unwrap().matches(&name));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_of_patterns_fail_badly(text in r"[a-z*?!^{},/\[\]\\-]{0,30}") {
+            if let Ok(pattern) = Pattern::parse(&text) {
+                pattern.matches("name");
+            }
+        }
+    }
 }

@@ -11,3 +11,4 @@ mod golden;
 mod harness;
 mod hooks;
 mod selection;
+mod versions;

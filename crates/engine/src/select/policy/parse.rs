@@ -10,6 +10,7 @@ use super::filter::{ClusterFilter, NameOrPattern, NamespaceFilter, ResourceFilte
 use super::volume::{Action, Capacity, Conditions, CsiCondition, NfsCondition, VOLUME_TYPES, VolumePolicy};
 use super::{Policies, PolicyLists};
 use crate::select::label::Selector;
+use crate::yaml;
 
 /// Largest text accepted, in bytes: what a ConfigMap can hold.
 const MAX_BYTES: usize = 1 << 20;
@@ -56,8 +57,7 @@ impl Policies {
         if text.len() > MAX_BYTES {
             return Err(PolicyError::TooLarge { size: text.len() });
         }
-        let wire: Wire =
-            serde_saphyr::from_str(text).map_err(|error| PolicyError::Yaml(error.to_string()))?;
+        let wire: Wire = yaml::read(text).map_err(PolicyError::Yaml)?;
         if wire.version != "v1" {
             return Err(PolicyError::Version(wire.version));
         }
@@ -374,5 +374,12 @@ namespacedFilterPolicies:
         assert!(matches!(Policies::from_config_map(&none), Err(PolicyError::Keys(0))));
         let one = BTreeMap::from([("any".to_owned(), "version: v1".to_owned())]);
         assert!(Policies::from_config_map(&one).unwrap().volumes.is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_of_policies_fail_badly(text in "(version: v1|volumePolicies|[-:{}\\[\\]&*!|> \n'\"a-z0-9]){0,40}") {
+            let _ = Policies::parse(&text);
+        }
     }
 }

@@ -354,4 +354,19 @@ mod tests {
         assert_eq!(action_for(&[never.clone(), skip_all], &facts()), Some(&Action::Skip));
         assert_eq!(action_for(&[never], &facts()), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_quantity_is_its_number_times_its_suffix(number in 0_u64..1_000_000_000, power in 0_usize..6) {
+            let (binary, decimal) = (["", "Ki", "Mi", "Gi", "Ti", "Pi"], ["", "k", "M", "G", "T", "P"]);
+            let read = |suffix: &str| quantity(&format!("{number}{suffix}"));
+            proptest::prop_assert_eq!(read(binary[power]), Some(u128::from(number) << (10 * power)));
+            proptest::prop_assert_eq!(read(decimal[power]), Some(u128::from(number) * 1000_u128.pow(power as u32)));
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_of_sizes_fail_badly(text in "[-+.,0-9eEkKmMGTPiun]{0,24}") {
+            let _ = (quantity(&text), Capacity::parse(&text));
+        }
+    }
 }

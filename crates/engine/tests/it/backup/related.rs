@@ -108,6 +108,17 @@ async fn hooks_enclose_all_pods_that_share_a_claim() {
 }
 
 #[tokio::test]
+async fn ordered_pods_with_hooks_come_first_together_and_in_their_order() {
+    let pods = ["a", "b", "c"].map(|name| pod(name, &format!("of-{name}"), hooks()));
+    let (cluster, exec) = (Arc::new(MemoryCluster::with(pods)), Arc::new(ScriptedExec::default()));
+    let spec = json!({"orderedResources": {"pods": "shop/c,shop/b"}});
+    let made = back_up(request(spec), &with_exec(&cluster, &exec)).await.unwrap();
+    let ran: Vec<_> = exec.ran().into_iter().map(|run| format!("{} {}", run.pod, run.command[0])).collect();
+    assert_eq!(ran, ["c freeze", "b freeze", "c thaw", "b thaw", "a freeze", "a thaw"]);
+    assert_eq!(made.paths().iter().filter(|path| path.starts_with("pods/")).count(), 3);
+}
+
+#[tokio::test]
 async fn a_failed_hook_with_on_error_fail_keeps_the_pod_out_and_is_reported() {
     let continuing = json!({"pre.hook.backup.velero.io/command": "freeze"});
     let ended = with(pod("ended", "data", hooks()), "/status/phase", "Succeeded");
