@@ -157,7 +157,7 @@ impl Command {
             Self::Delete(command) => command.run(session).await,
             Self::Install(command) => command.run(session).await,
             Self::Uninstall(command) => command.run(session).await,
-            Self::Server(command) => command.run(session).await,
+            Self::Server(command) => Box::pin(command.run(session)).await,
             Self::Bug(command) => command.run(session).await,
             Self::Debug(command) => command.run(session).await,
             Self::Client(command) => command.run(session),

@@ -65,7 +65,7 @@ impl Deletion {
             match cluster.find::<K>(name).await? {
                 Some(object) => found.push(object),
                 None => {
-                    session.screen.note(format!("{}.{} {name:?} not found", K::PLURAL, bowline_api::GROUP))
+                    session.screen.note(format!("{}.{} {name:?} not found", K::PLURAL, bowline_api::GROUP));
                 }
             }
         }

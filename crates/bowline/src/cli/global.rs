@@ -15,7 +15,7 @@ pub(crate) struct GlobalFlags {
     /// Namespace of the server; else `client config`, VELERO_NAMESPACE, or "velero"
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
-    /// Features to switch on; `EnableCSI` always is, others do not exist
+    /// Features to switch on: `EnableAPIGroupVersions`; `EnableCSI` always is
     #[arg(long, global = true, value_name = "LIST")]
     pub(crate) features: Vec<String>,
     /// Colours on a terminal: true or false (default true; NO_COLOR also switches them off)

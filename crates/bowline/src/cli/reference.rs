@@ -74,7 +74,8 @@ fn group(text: &mut String, command: &Command, path: &str, program: &str) {
 }
 
 fn flags(text: &mut String, command: &Command, args: &[&Arg]) {
-    for (heading, args) in groups(args.iter().copied()) {
+    let args = args.iter().copied().filter(|arg| arg.get_id() != "help");
+    for (heading, args) in groups(args) {
         let _ = writeln!(
             text,
             "\n| {} of `{}` | default | meaning |\n|---|---|---|",

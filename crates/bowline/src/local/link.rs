@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::connect;
 use crate::failure::{Failure, causes};
 use crate::output::progress::{Counts, Progress};
-use crate::session::Session;
+use crate::session::{API_GROUP_VERSIONS, Session};
 
 /// How often progress is shown.
 const PACE: Duration = Duration::from_millis(200);
@@ -39,8 +39,10 @@ impl Link {
         let (connection, version) = adapter::connect(&options)
             .await
             .map_err(|error| Failure::offline(causes(&error)).hint(error.hint()))?;
-        let config =
+        let mut config =
             Config { namespace: session.namespace().to_owned(), connect: options, ..Config::default() };
+        config.engine.rules.all_versions =
+            session.settings.features.iter().any(|feature| feature == API_GROUP_VERSIONS);
         let ports = adapter::ports(&connection);
         Ok(Self { config, connection, version, ports })
     }

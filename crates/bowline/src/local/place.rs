@@ -98,6 +98,9 @@ impl Place {
     /// Where to look instead: the folder of a server's location (`path`) has a folder below for each bucket.
     pub(super) fn hint(&self) -> Option<String> {
         let PlaceKind::Folder(path) = &self.kind else { return None };
+        if path.join(BACKUPS.trim_end_matches('/')).is_dir() {
+            return None;
+        }
         let below = fs_err::read_dir(path).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let found = below.into_iter().find(|folder| folder.join(BACKUPS.trim_end_matches('/')).is_dir())?;
         Some(format!("there are backups in {}: name that folder", found.display()))

@@ -44,6 +44,11 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
     let name = backup.metadata.name.clone().unwrap_or_default();
     check(&operation::validate_backup(&backup.spec))?;
     check_possible(&needs_server(&backup.spec))?;
+    if let Some(hint) = place.hint() {
+        session
+            .screen
+            .note(format!("warning: {place} holds no backups itself; {hint} to put this one beside them"));
+    }
     let run = Run::new(session, place, Access::Create).await?;
     check_resources(&run.link.connection.client, &backup.spec).await?;
     warn_of_missing_namespaces(session, &session.cluster().await?, &backup.spec).await;
