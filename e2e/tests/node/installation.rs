@@ -69,7 +69,7 @@ fn plugins_are_added_to_the_deployment_and_removed() -> Result<()> {
         Ok(deployment["spec"]["template"]["spec"]["initContainers"].to_string())
     };
 
-    bowline.ok(&["plugin", "add", SHELL])?;
+    bowline.ok(&["plugin", "add", SHELL, "--confirm"])?;
     let added = containers()?;
     ensure!(added.contains(SHELL) && added.contains("/target"), "{added}");
     // The pod with the new init container starts; busybox's shell ends at once and well.
