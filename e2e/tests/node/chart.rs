@@ -120,10 +120,9 @@ fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
 
     application.lose()?;
     helm(Some(cluster), &["uninstall", "bowline", "--namespace", NAMESPACE, "--wait"])?.ok()?;
-    let left =
-        cluster.kubectl(["-n", NAMESPACE, "get", "deployments,services,secrets,schedules", "-o", "name"])?;
-    ensure!(left.clone().ok()?.trim().is_empty(), "{left:?}");
+    let helms = ["get", "all,secrets,schedules", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"];
+    let left = cluster.kubectl_reading(&[&["-n", NAMESPACE], &helms[..]].concat(), "")?.ok()?;
+    ensure!(left.trim().is_empty(), "{left}");
     // Definitions and what Bowline made itself are not Helm's.
-    cluster.kubectl(["delete", "namespace", NAMESPACE, "--timeout=60s"])?.ok()?;
-    cluster.kubectl(["delete", "crd", "-l", "component=velero", "--timeout=60s"])?.ok().map(drop)
+    stage.clear()
 }

@@ -30,7 +30,7 @@ impl Stage {
                 let stage = Self { cluster, _turn: turn };
                 // A test that failed has left its installation.
                 if cluster.kubectl(["get", "namespace", NAMESPACE])?.succeeded() {
-                    stage.uninstall(&stage.bowline()?)?;
+                    stage.clear()?;
                 }
                 Ok(Some(stage))
             }
@@ -101,6 +101,12 @@ impl Stage {
             .kubectl(["wait", object, "-n", namespace, &for_condition, "--timeout=60s"])?
             .ok()
             .map(drop)
+    }
+
+    /// Deletes whatever is there of an installation.
+    pub(crate) fn clear(&self) -> Result<()> {
+        self.cluster.kubectl(["delete", "namespace", NAMESPACE, "--timeout=60s"])?.ok()?;
+        self.cluster.kubectl(["delete", "crd", "-l", "component=velero", "--timeout=60s"])?.ok().map(drop)
     }
 
     /// Removes the server with everything that belongs to it, if nothing of it is left then.
