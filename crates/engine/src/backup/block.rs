@@ -139,7 +139,9 @@ fn blocks(mut held: Vec<Held>) -> Vec<Vec<Held>> {
         blocks[target].push(pod);
     }
     blocks.retain(|block| !block.is_empty());
-    blocks.iter_mut().for_each(|block| block.sort());
+    for block in &mut blocks {
+        block.sort();
+    }
     blocks
 }
 

@@ -23,7 +23,7 @@ impl Run<'_> {
             let reference = ObjectRef { kind: plan.kind.clone(), namespace, name };
             match self.fetch(&reference).await {
                 Ok(object) if self.selection.selects(object.head()) => {
-                    self.take_listed(plan, object, rank).await?
+                    self.take_listed(plan, object, rank).await?;
                 }
                 Ok(_) => {}
                 Err(error) if !error.is_not_found() => self.fetch_failed(&reference, error).await?,

@@ -27,6 +27,7 @@ pub struct Policies {
 
 impl Policies {
     /// Puts server-wide volume policies behind these: what the backup's own policies say of a volume counts.
+    #[must_use]
     pub fn with_global(mut self, global: &Self) -> Self {
         self.volumes.extend(global.volumes.iter().cloned());
         self

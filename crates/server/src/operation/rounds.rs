@@ -35,7 +35,7 @@ pub async fn poll_backup(
     let mut operations = store.item_operations(&name).await?;
     let actions = tools.backup_actions();
     let operators = BackupOperators { actions: &actions, backup: &backup, ports: tools.ports };
-    let timeout = timeout(&backup.spec.item_operation_timeout);
+    let timeout = timeout(backup.spec.item_operation_timeout);
     let round = operation::round(&mut operations, &operators, tools.ports, timeout).await;
     let status = &mut backup.status;
     status.errors += newly_failed(&round, status.backup_item_operations_failed);
@@ -71,7 +71,7 @@ pub async fn poll_restore(
     let mut operations = store.restore_item_operations(&name).await?;
     let actions = tools.restore_actions().await?;
     let operators = RestoreOperators { actions: &actions, restore: &restore, ports: tools.ports };
-    let timeout = timeout(&restore.spec.item_operation_timeout);
+    let timeout = timeout(restore.spec.item_operation_timeout);
     let round = operation::round(&mut operations, &operators, tools.ports, timeout).await;
     let status = &mut restore.status;
     status.errors += newly_failed(&round, status.restore_item_operations_failed);
@@ -110,7 +110,7 @@ pub(super) fn add_errors(results: &mut Results, lines: &[String]) {
 }
 
 /// Backups made elsewhere may say nothing; Velero's default then.
-fn timeout(spec: &Duration) -> std::time::Duration {
+fn timeout(spec: Duration) -> std::time::Duration {
     const DEFAULT: std::time::Duration = std::time::Duration::from_hours(4);
     spec.to_std().filter(|timeout| !timeout.is_zero()).unwrap_or(DEFAULT)
 }
