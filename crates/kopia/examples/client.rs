@@ -81,20 +81,10 @@ async fn back_up(repository: &Repository, tree: &str) -> Outcome {
     let parent = snapshot::parent(&manifests, &source, &[])?.and_then(|snapshot| snapshot.root_entry);
     let writer = repository.writer(WriteOptions::default())?;
     let uploaded = upload_tree(&writer, tree, parent, UploadOptions::default()).await?;
-    let id = writer.put_snapshot(&Snapshot {
-        id: String::new(),
-        source,
-        description: String::new(),
-        start_time: uploaded.started,
-        end_time: uploaded.ended,
-        stats: uploaded.stats,
-        incomplete: None,
-        root_entry: Some(uploaded.root),
-        tags: [].into(),
-        pins: Vec::new(),
-    })?;
+    let stats = uploaded.stats;
+    let id = writer.put_snapshot(&uploaded.snapshot(source))?;
     writer.flush().await?;
-    println!("{id} {:?}", uploaded.stats);
+    println!("{id} {stats:?}");
     Ok(())
 }
 

@@ -98,10 +98,12 @@ impl EpochState {
         self.ranges.last().map_or(0, |range| range.last + 1)
     }
 
-    /// The oldest epoch that is settled but neither compacted nor in a range.
+    /// The oldest epoch with anything in it that is settled but neither compacted nor in a range.
     pub(crate) fn next_to_compact(&self) -> Option<u64> {
-        (self.after_ranges()..self.write_epoch.saturating_sub(1))
-            .find(|epoch| !self.singles.contains_key(epoch))
+        let settled = self
+            .uncompacted
+            .range(self.after_ranges()..self.write_epoch.saturating_sub(1).max(self.after_ranges()));
+        settled.map(|(epoch, _)| *epoch).find(|epoch| !self.singles.contains_key(epoch))
     }
 }
 
@@ -196,6 +198,24 @@ mod tests {
         }
         let state = EpochState::list(&store, Timestamp::UNIX_EPOCH).await.unwrap();
         state.active().into_iter().map(|blob| blob.id.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn empty_and_young_epochs_are_not_compacted() {
+        for (names, expected) in [
+            (&["xe3"][..], None),
+            (&["xe3", "xn2_a-s1-c1"], None),
+            (&["xe3", "xn1_a-s1-c1"], Some(1)),
+            (&["xe3", "xn0_b-s1-c1", "xn1_a-s1-c1", "xs0_c-s2-c1"], Some(1)),
+            (&["xe3", "xn1_a-s1-c1", "xr0_1_b-s1-c1"], None),
+        ] {
+            let store = MemoryStore::default();
+            for name in names {
+                store.put(name, bytes::Bytes::new(), PutOptions::default()).await.unwrap();
+            }
+            let state = EpochState::list(&store, Timestamp::UNIX_EPOCH).await.unwrap();
+            assert_eq!(state.next_to_compact(), expected, "{names:?}");
+        }
     }
 
     #[tokio::test]

@@ -300,3 +300,60 @@ fn epoch_parameters_of_new_repositories_are_those_of_kopia() {
     let parameters = EpochParameters::enabled();
     assert_eq!(parameters.cleanup_safety_margin, GoDuration::from_secs(14_400));
 }
+
+#[tokio::test]
+async fn markers_of_sessions_that_expired_go() {
+    let world = World::new().await;
+    let repository = world.open().await;
+    let writer = repository.writer(WriteOptions { pack_size: Some(1), ..WriteOptions::default() }).unwrap();
+    writer.contents().write_async(None, "lost".into(), false).await.unwrap();
+    while world.count("s").await == 0 || world.count("p").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    for (hours, left) in [(50, 1), (50, 0)] {
+        world.pass(hours);
+        world.full().await;
+        assert_eq!((world.count("s").await, world.count("p").await), (left, left), "after {hours} more hours");
+    }
+}
+
+#[tokio::test]
+async fn text_logs_stay_within_the_limits_that_are_set() {
+    let limits = |max_count, max_total_size, days: i64| LogRetention {
+        max_count,
+        max_total_size,
+        max_age: GoDuration::from_secs(days * 86_400),
+    };
+    for (limits, left) in [
+        (limits(0, 0, 0), 6),
+        (limits(0, 0, 3), 3),
+        (limits(2, 0, 0), 2),
+        (limits(0, 45, 0), 4),
+        (limits(5, 1000, 30), 5),
+    ] {
+        let world = World::new().await;
+        world.pass(1);
+        let repository = world.open().await;
+        let writer = repository.writer(WriteOptions::default()).unwrap();
+        let owner = "default@default".to_owned();
+        let parameters = Parameters { owner, log_retention: limits.clone(), ..Parameters::default() };
+        writer.set_maintenance_parameters(&repository.manifests().await.unwrap(), &parameters).unwrap();
+        writer.flush().await.unwrap();
+        for day in 0..6 {
+            let name = format!("_log_2026112{day}");
+            world.store.put(&name, vec![0; 10].into(), crate::blob::PutOptions::default()).await.unwrap();
+            world.pass(24);
+        }
+        assert_eq!(world.full().await.deleted_logs, 6 - left);
+        assert_eq!(world.count("_").await as u64, left, "{limits:?}");
+    }
+}
+
+#[tokio::test]
+async fn version_1_is_left_to_kopia() {
+    let options = CreateOptions { version: 1, ..CreateOptions::default() };
+    let store = Arc::new(MemoryStore::default());
+    let repository = Repository::create(store, PASSWORD, &options, OpenOptions::default()).await.unwrap();
+    let forced = MaintenanceOptions { force: true, ..full() };
+    assert!(matches!(run(&repository, &forced).await, Err(Error::Unsupported(_))));
+}
