@@ -313,7 +313,11 @@ async fn markers_of_sessions_that_expired_go() {
     for (hours, left) in [(50, 1), (50, 0)] {
         world.pass(hours);
         world.full().await;
-        assert_eq!((world.count("s").await, world.count("p").await), (left, left), "after {hours} more hours");
+        assert_eq!(
+            (world.count("s").await, world.count("p").await),
+            (left, left),
+            "after {hours} more hours"
+        );
     }
 }
 
