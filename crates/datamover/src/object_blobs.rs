@@ -202,4 +202,24 @@ fn blob_error(error: Error, id: &str) -> BlobError {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_keep_their_meaning() {
+        for (kind, retryable) in [
+            (ErrorKind::Busy, true),
+            (ErrorKind::Timeout, true),
+            (ErrorKind::Unreachable, true),
+            (ErrorKind::Precondition, true),
+            (ErrorKind::PermissionDenied, false),
+            (ErrorKind::Full, false),
+            (ErrorKind::Corrupt, false),
+        ] {
+            let error = blob_error(Error::new(kind, "read p1"), "p1");
+            assert_eq!(error.is_retryable(), retryable, "{kind:?}");
+            assert!(!error.is_not_found());
+        }
+        assert!(blob_error(Error::new(ErrorKind::NotFound, "read p1"), "p1").is_not_found());
+    }
+}

@@ -123,26 +123,30 @@ fn kind(id: &str) -> &'static str {
 impl Facts {
     fn describe(&self, now: &Now) -> String {
         let next = |at: Option<jiff::Timestamp>| at.map_or_else(|| "n/a".to_owned(), |at| time(now, at));
-        let mut text = format!("ID:\t{}\nFormat:\tversion {}\n", self.unique_id, self.version);
-        text += &format!("Hash:\t{}\nEncryption:\t{}\n", self.hash, self.encryption);
-        text += &format!("Splitter:\t{}\n", self.splitter);
-        if self.error_correction_percent > 0 {
-            text += &format!("Error correction:\t{} %\n", self.error_correction_percent);
-        }
-        text += &format!("Pack size:\tup to {}\n", size(self.max_pack_size));
-        text += &format!("Maintenance owner:\t{}\n", self.maintenance_owner);
-        text += &format!("Next quick maintenance:\t{}\n", next(self.next_quick_maintenance));
-        text += &format!("Next full maintenance:\t{}\n", next(self.next_full_maintenance));
-        text += &format!("Index entries:\t{}\n", self.index_entries);
-        text += &format!("Snapshots:\t{} ({} incomplete)\n", self.snapshots, self.incomplete_snapshots);
-        text += "\nBlobs:\n";
-        for (kind, blobs) in &self.blobs {
-            text += &format!("  {kind}:\t{}\t{}\n", blobs.count, size(blobs.bytes));
-        }
-        text += "\nSources:\n";
-        for (path, count) in &self.sources {
-            text += &format!("  {}:\t{count} snapshots\n", path.replace(['\t', '\n', '\x1b'], "?"));
-        }
+        let mut lines = vec![
+            format!("ID:\t{}", self.unique_id),
+            format!("Format:\tversion {}", self.version),
+            format!("Hash:\t{}", self.hash),
+            format!("Encryption:\t{}", self.encryption),
+            format!("Splitter:\t{}", self.splitter),
+            format!("Error correction:\t{} %", self.error_correction_percent),
+            format!("Pack size:\tup to {}", size(self.max_pack_size)),
+            format!("Maintenance owner:\t{}", self.maintenance_owner),
+            format!("Next quick maintenance:\t{}", next(self.next_quick_maintenance)),
+            format!("Next full maintenance:\t{}", next(self.next_full_maintenance)),
+            format!("Index entries:\t{}", self.index_entries),
+            format!("Snapshots:\t{} ({} incomplete)", self.snapshots, self.incomplete_snapshots),
+            "\nBlobs:".to_owned(),
+        ];
+        let of_kind =
+            |(kind, blobs): (&String, &Blobs)| format!("  {kind}:\t{}\t{}", blobs.count, size(blobs.bytes));
+        lines.extend(self.blobs.iter().map(of_kind));
+        lines.push("\nSources:".to_owned());
+        let of_source = |(path, count): (&String, &usize)| {
+            format!("  {}:\t{count} snapshots", path.replace(['\t', '\n', '\x1b'], "?"))
+        };
+        lines.extend(self.sources.iter().map(of_source));
+        let text = lines.join("\n") + "\n";
         tabs::expand(&text, tabs::DESCRIPTION)
     }
 }

@@ -1,6 +1,6 @@
 //! Which repository, its password, and the snapshots in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -204,11 +204,6 @@ impl FromStr for SnapshotPath {
 }
 
 impl SnapshotPath {
-    /// The last part of the path, if there is one.
-    pub(super) fn name(&self) -> Option<&Path> {
-        self.path.file_name().map(Path::new)
-    }
-
     fn choose<'a>(&self, snapshots: &'a [Snapshot], place: &Place) -> anyhow::Result<&'a Snapshot> {
         let found: Vec<_> = if self.id == LATEST {
             latest(snapshots)
@@ -247,7 +242,8 @@ pub(super) fn table(header: &str, rows: impl IntoIterator<Item = Vec<String>>) -
         // A tab or newline in a name would break the table.
         let cells: Vec<String> =
             row.iter().map(|cell| cell.replace(['\t', '\n', '\r', '\x1b'], "?")).collect();
-        text.push_str(&(cells.join("\t") + "\n"));
+        text.push_str(&cells.join("\t"));
+        text.push('\n');
     }
     tabs::expand(&text, tabs::TABLE)
 }

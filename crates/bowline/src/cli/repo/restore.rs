@@ -196,23 +196,21 @@ fn report(
 
 impl Outcome {
     fn sentence(&self, target: &Path) -> String {
-        let mut text = format!(
+        let mut lines = vec![format!(
             "Restored {} files ({}), {} folders and {} links into {}.\n",
             self.files,
             size(self.bytes),
             self.folders,
             self.links,
             target.display()
-        );
+        )];
         if self.skipped > 0 {
-            text += &format!("{} entries were there already and were left alone.\n", self.skipped);
+            lines.push(format!("{} entries were there already and were left alone.\n", self.skipped));
         }
         if self.ignored_errors > 0 {
-            text += &format!(
-                "{} owners, modes, times or attributes could not be set for want of rights.\n",
-                self.ignored_errors
-            );
+            let count = self.ignored_errors;
+            lines.push(format!("{count} owners, modes, times or attributes could not be set.\n"));
         }
-        text
+        lines.concat()
     }
 }

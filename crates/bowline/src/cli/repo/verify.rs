@@ -71,15 +71,13 @@ impl Verify {
 }
 
 fn sentences(report: &VerifyReport) -> String {
-    let mut text = format!(
-        "Checked {} contents and {} snapshots; read and hashed {} contents.\n",
+    let mut lines = vec![format!(
+        "Checked {} contents and {} snapshots; read and hashed {} contents.",
         report.contents, report.snapshots, report.read
-    );
-    for problem in &report.problems {
-        text += &format!("{problem}\n");
-    }
+    )];
+    lines.extend(report.problems.iter().cloned());
     if report.is_sound() {
-        text += "No problem was found.\n";
+        lines.push("No problem was found.".to_owned());
     }
-    text
+    lines.join("\n") + "\n"
 }

@@ -1,11 +1,17 @@
 //! The adapter against the engine's contract, over the stores that need no network.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_store::{Capabilities, FilesystemStore, ListPage, MemoryStore, SignedUrl};
-use kopia::blob::{BlobStoreExt, Retention, RetentionMode, conformance};
-
-use super::*;
+use async_trait::async_trait;
+use bowline_datamover::ObjectBlobs;
+use bowline_store::{
+    Body, Capabilities, Error, ErrorKind, FilesystemStore, ListPage, ListRequest, MemoryStore, Object,
+    ObjectMeta, ObjectStore, ObjectStoreExt, SignedUrl,
+};
+use bytes::Bytes;
+use kopia::blob::{BlobError, BlobStore, BlobStoreExt, PutOptions, Retention, RetentionMode, conformance};
 
 #[tokio::test]
 async fn objects_keep_the_contract_of_blobs() {
@@ -44,24 +50,6 @@ async fn a_lock_is_refused_rather_than_forgotten() {
     let options = PutOptions { retention: Some(retention), ..PutOptions::default() };
     let refused = blobs.put("p1", Bytes::new(), options).await;
     assert!(matches!(refused, Err(BlobError::Unsupported { .. })), "{refused:?}");
-}
-
-#[test]
-fn errors_keep_their_meaning() {
-    for (kind, retryable) in [
-        (ErrorKind::Busy, true),
-        (ErrorKind::Timeout, true),
-        (ErrorKind::Unreachable, true),
-        (ErrorKind::Precondition, true),
-        (ErrorKind::PermissionDenied, false),
-        (ErrorKind::Full, false),
-        (ErrorKind::Corrupt, false),
-    ] {
-        let error = blob_error(Error::new(kind, "read p1"), "p1");
-        assert_eq!(error.is_retryable(), retryable, "{kind:?}");
-        assert!(!error.is_not_found());
-    }
-    assert!(blob_error(Error::new(ErrorKind::NotFound, "read p1"), "p1").is_not_found());
 }
 
 /// A store that cannot write on a condition, and does not tell times.
