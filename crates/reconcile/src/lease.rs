@@ -145,7 +145,7 @@ impl Candidate {
                     return false;
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(lease = self.name, error = %error, "the lease could not be renewed")
+                    tracing::warn!(lease = self.name, error = %error, "the lease could not be renewed");
                 }
                 Err(_) => break,
             }
@@ -178,24 +178,20 @@ impl Candidate {
         match self.write(Some(held.lease), spec).await {
             Ok(_) => tracing::info!(lease = self.name, "the lease is released"),
             Err(error) => {
-                tracing::warn!(lease = self.name, error = %error, "the lease could not be released, it will lapse")
+                tracing::warn!(lease = self.name, error = %error, "the lease could not be released, it will lapse");
             }
         }
     }
 
     async fn write(&self, found: Option<Lease>, spec: LeaseSpec) -> Result<Lease, LeaseError> {
         let parameters = PostParams::default();
-        match found {
-            Some(mut lease) => {
-                lease.spec = Some(spec);
-                limited(self.leases.replace(&self.name, &parameters, &lease)).await
-            }
-            None => {
-                let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-                let lease = Lease { metadata, spec: Some(spec) };
-                limited(self.leases.create(&parameters, &lease)).await
-            }
+        if let Some(mut lease) = found {
+            lease.spec = Some(spec);
+            return limited(self.leases.replace(&self.name, &parameters, &lease)).await;
         }
+        let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+        let lease = Lease { metadata, spec: Some(spec) };
+        limited(self.leases.create(&parameters, &lease)).await
     }
 }
 

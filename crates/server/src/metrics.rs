@@ -294,41 +294,4 @@ impl DeletionMetrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Names, types and labels that Velero 1.18.2 shows after backups, a deletion and restores.
-    const VELERO: &str = include_str!("../testdata/metrics-velero.txt");
-
-    fn series(text: &str) -> BTreeSet<String> {
-        let name = |line: &str| line.split([' ', '}']).next().unwrap_or_default().to_owned();
-        let is_ours = |line: &&str| !line.starts_with("# HELP") && line.contains("velero_");
-        text.lines()
-            .filter(is_ours)
-            .map(|line| if line.starts_with('#') { line.to_owned() } else { name(line) })
-            .filter(|line| !line.contains("backupName=\"") || line.contains("backupName=\"\""))
-            .collect()
-    }
-
-    #[test]
-    fn names_types_and_labels_are_veleros() {
-        let metrics = Metrics::new().unwrap();
-        let mut backup = Backup::default();
-        backup.status.phase = Some(BackupPhase::Completed);
-        backup.status.progress = Some(bowline_api::backup::BackupProgress::default());
-        backup.status.start_timestamp = Some(bowline_api::Time(Timestamp::UNIX_EPOCH));
-        metrics.backup.finished("", &backup, 1, Timestamp::UNIX_EPOCH);
-        metrics.location_status.with_label_values(&["default"]).set(1.0);
-        assert_eq!(series(&metrics.render().unwrap()), series(VELERO));
-    }
-
-    #[test]
-    fn a_schedules_series_come_at_zero_and_go_with_it() {
-        let metrics = Metrics::new().unwrap();
-        metrics.start_schedule("nightly");
-        assert!(metrics.render().unwrap().contains("velero_backup_failure_total{schedule=\"nightly\"} 0"));
-        metrics.drop_schedule("nightly");
-        let text = metrics.render().unwrap();
-        assert!(!text.lines().any(|line| line.contains("nightly") && !line.contains("csi")), "{text}");
-    }
-}
+mod tests;

@@ -62,8 +62,6 @@ impl Backups {
         let mut after = backup.clone();
         let defaults = &self.context.config.defaults;
         prepare_backup(&mut after, &location.name_any(), defaults, &version, self.context.now());
-        self.context.metrics.backup.attempt.with_label_values(&[schedule(backup)]).inc();
-        self.context.reporter.normal(backup, "Started", "the backup has started").await;
         Box::pin(run::run(self, backup, after)).await
     }
 
@@ -145,6 +143,10 @@ impl Runner for Backups {
             object.status.failure_reason = format!("{}; {hint}", object.status.failure_reason);
         }
         Ok(Finished { object, archive_bytes })
+    }
+
+    fn count_start(&self, backup: &Backup) {
+        self.context.metrics.backup.attempt.with_label_values(&[schedule(backup)]).inc();
     }
 
     fn count(&self, finished: &Finished<Backup>) {

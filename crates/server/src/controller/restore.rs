@@ -99,8 +99,6 @@ impl Restores {
         if !finalizers.iter().any(|finalizer| finalizer == label::RESTORE_FINALIZER) {
             finalizers.push(label::RESTORE_FINALIZER.into());
         }
-        self.context.metrics.restore.attempt.with_label_values(&[super::backup::schedule(&backup)]).inc();
-        self.context.reporter.normal(restore, "Started", "the restore has started").await;
         Box::pin(run::run(self, restore, after)).await
     }
 
@@ -117,6 +115,12 @@ impl Restores {
             Err(error) => errors.push(error.to_string()),
         }
         if errors.is_empty() { Ok(backup) } else { Err(errors) }
+    }
+
+    /// The schedule that made the backup, as the metrics' label.
+    fn schedule(&self, restore: &Restore) -> String {
+        let backup = self.context.caches.backups.get(&restore.spec.backup_name);
+        backup.as_deref().map_or("", super::backup::schedule).to_owned()
     }
 
     async fn refuse(&self, restore: &Restore, errors: Vec<String>) -> Result<(), Failure> {
@@ -182,6 +186,10 @@ impl Runner for Restores {
         finished.map(Finished::bare).map_err(|_| Trouble::Stopped)
     }
 
+    fn count_start(&self, restore: &Restore) {
+        self.context.metrics.restore.attempt.with_label_values(&[&self.schedule(restore)]).inc();
+    }
+
     fn count(&self, finished: &Finished<Restore>) {
         let metrics = &self.context.metrics.restore;
         let counter = match finished.object.phase() {
@@ -192,8 +200,7 @@ impl Runner for Restores {
             // It is not at its end yet.
             _ => return,
         };
-        let backup = self.context.caches.backups.get(&finished.object.spec.backup_name);
-        counter.with_label_values(&[backup.as_deref().map_or("", super::backup::schedule)]).inc();
+        counter.with_label_values(&[&self.schedule(&finished.object)]).inc();
     }
 }
 

@@ -100,6 +100,9 @@ pub(super) trait Runner: Send + Sync {
         progress: &Progress,
     ) -> Result<Finished<Self::Object>, Trouble>;
 
+    /// Counts the begin of a run, not those of its further attempts.
+    fn count_start(&self, object: &Self::Object);
+
     /// Counts the end of a run.
     fn count(&self, finished: &Finished<Self::Object>);
 }
@@ -109,6 +112,7 @@ pub(super) trait Runner: Send + Sync {
 pub(super) async fn run<R: Runner>(runner: &R, before: &R::Object, after: R::Object) -> Result<(), Failure> {
     let context = runner.context();
     let mut object = begin(context, before, after).await.map_err(failure)?;
+    announce(runner, &object).await;
     loop {
         let mut latest = object.clone();
         let progress = Progress::default();
@@ -148,6 +152,15 @@ async fn begin<K: Subject>(context: &Context, before: &K, mut after: K) -> Resul
         after.set_progress(None);
     }
     context.patch(before, &after, Guard::Unchanged).await
+}
+
+async fn announce<R: Runner>(runner: &R, object: &R::Object) {
+    let (noun, reporter) = (R::Object::NOUN, &runner.context().reporter);
+    if attempts::is_repeated(object.meta()) {
+        return reporter.normal(object, "Resumed", &format!("the {noun} is begun again")).await;
+    }
+    runner.count_start(object);
+    reporter.normal(object, "Started", &format!("the {noun} has started")).await;
 }
 
 /// Writes progress down, at most once a second, for as long as it is polled.
