@@ -163,7 +163,7 @@ fn without_a_server_a_backup_that_loses_the_api_server_for_good_leaves_nothing()
         output.map_err(|_| anyhow::anyhow!("the thread that ran the program panicked"))?
     })?;
     let message = output.refused(1)?;
-    assert!(message.contains("the API server can't be reached"), "{message}");
+    assert!(message.contains("the API server can't be reached") && message.contains("hint: "), "{message}");
     let files = files::below(&stage.folder)?;
     assert!(files.iter().all(|file| file == "backups/b/b-logs.gz"), "half a backup is left: {files:?}");
     stage.cluster.end()

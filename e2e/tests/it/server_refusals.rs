@@ -159,10 +159,12 @@ fn a_spec_that_contradicts_itself_is_refused_with_every_reason() -> Result<()> {
     });
     let status = stage.outcome("Backup", "b", &spec)?;
     ended_as(&status, "FailedValidation", &["orLabelSelectors", "nowhere"])?;
-    stage.refused(&["backup", "create", "other", "--storage-location", "nowhere"], &["nowhere"])?;
+    let nowhere = ["backup", "create", "other", "--storage-location", "nowhere"];
+    stage.refused(&nowhere, &["\"nowhere\"", "hint: ", "default"])?;
     let status = stage.outcome("Restore", "r", &json!({"backupName": "no-such-backup"}))?;
     ended_as(&status, "FailedValidation", &["no-such-backup"])?;
-    stage.refused(&["restore", "create", "--from-backup", "no-such-backup"], &["no-such-backup"])?;
+    stage
+        .refused(&["restore", "create", "--from-backup", "no-such-backup"], &["no-such-backup", "hint: "])?;
     assert_eq!(files::below(&stage.folder)?, [""; 0]);
     Ok(())
 }
