@@ -78,11 +78,14 @@ pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Plac
     let backup = stored.backup(&restore.spec.backup_name).await?;
     restore.metadata.namespace = Some(session.namespace().to_owned());
     operation::prepare_restore(&mut restore, &run.link.config.defaults, run.link.ports.clock.now());
-    let namespace = restore.spec.resource_modifier.is_some().then_some(session.namespace());
+    let reads = restore.spec.resource_modifier.is_some() || restore.spec.resource_policy.is_some();
+    let namespace = reads.then_some(session.namespace());
     let start = Instant::now();
     let done = run
         .watched(RESTORE_STOPPED, namespace, async |operation| {
-            Box::pin(operation::run_restore(&operation, restore, backup)).await
+            let done = Box::pin(operation::run_restore(&operation, restore, backup)).await?;
+            // There are no controllers that would do this later.
+            Box::pin(operation::complete_restore(&operation, done)).await
         })
         .await?;
     run.restore_done(&name, &done, start.elapsed()).await
