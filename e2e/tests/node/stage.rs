@@ -103,10 +103,10 @@ impl Stage {
             .map(drop)
     }
 
-    /// Deletes whatever is there of an installation.
+    /// Deletes whatever is there of an installation. A namespace that Helm made does not say whose it is.
     pub(crate) fn clear(&self) -> Result<()> {
-        self.cluster.kubectl(["delete", "namespace", NAMESPACE, "--timeout=60s"])?.ok()?;
-        self.cluster.kubectl(["delete", "crd", "-l", "component=velero", "--timeout=60s"])?.ok().map(drop)
+        self.cluster.kubectl(["label", "namespace", NAMESPACE, "component=velero", "--overwrite"])?.ok()?;
+        self.uninstall(&self.bowline()?)
     }
 
     /// Removes the server with everything that belongs to it, if nothing of it is left then.
