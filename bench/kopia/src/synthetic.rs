@@ -95,7 +95,7 @@ impl SourceFolder for Folder {
 
     fn open(&self, name: &OsStr) -> io::Result<Box<dyn SourceFile + '_>> {
         let file = self.number.unwrap_or(0) * self.tree.files_per_folder + number(name)?;
-        Ok(Box::new(File { tree: self.tree, file, at: 0 }))
+        Ok(Box::new(File { tree: self.tree, seed: file, at: 0 }))
     }
 
     fn read_link(&self, _name: &OsStr) -> io::Result<Vec<u8>> {
@@ -106,14 +106,14 @@ impl SourceFolder for Folder {
 /// An open file.
 struct File {
     tree: Synthetic,
-    file: u64,
+    seed: u64,
     at: u64,
 }
 
 impl Read for File {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = buffer.len().min((self.tree.size - self.at) as usize);
-        let base = self.file << 40;
+        let base = self.seed << 40;
         let mut at = self.at % self.tree.period;
         for chunk in buffer[..count].chunks_mut(8) {
             chunk.copy_from_slice(&random(base + at).to_le_bytes()[..chunk.len()]);

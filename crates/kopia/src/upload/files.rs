@@ -154,7 +154,7 @@ impl<'a, 'b> FileStore<'a, 'b> {
             store(&mut self.buffer)
         } else {
             let largest = splitter.max_chunk() * object::BUFFER_CHUNKS;
-            store(&mut *shared.room_for(largest.min(size as usize + 1)).buffer)
+            store(&mut shared.room_for(largest.min(size as usize + 1)).buffer)
         };
         match stored {
             Ok(Ok(stored)) => Ok(Ok(stored)),
