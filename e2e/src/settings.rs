@@ -31,6 +31,16 @@ pub fn store() -> Option<String> {
     variable("STORE")
 }
 
+/// `SOAK_KILLS`: how many servers the soak test kills.
+pub fn soak_kills() -> Option<u64> {
+    variable("SOAK_KILLS")?.parse().ok()
+}
+
+/// `SEED`: repeats what a test does by chance.
+pub fn seed() -> Option<u64> {
+    variable("SEED")?.parse().ok()
+}
+
 /// The programs' search path, the only variable that is handed on to programs under test.
 pub(crate) fn search_path() -> String {
     variable("PATH").unwrap_or_default()

@@ -19,11 +19,14 @@ use crate::process::Process;
 #[derive(Clone, Default)]
 pub struct Bucket(Arc<Inner>);
 
+/// Is shown all keys.
+type Look = Arc<dyn Fn(&[String]) + Send + Sync>;
+
 #[derive(Default)]
 struct Inner {
     store: MemoryStore,
     faults: Faults<Error>,
-    watch: std::sync::Mutex<Option<Arc<dyn Fn(&[String]) + Send + Sync>>>,
+    watch: std::sync::Mutex<Option<Look>>,
 }
 
 impl Bucket {

@@ -1,5 +1,6 @@
 //! Tests against a real API server and MinIO, in one program so that they share one cluster.
 
+mod api_server;
 mod damaged_backups;
 mod definitions;
 mod files;
@@ -11,4 +12,5 @@ mod refusals;
 mod scenarios;
 mod server_refusals;
 mod serverless;
+mod soak;
 mod velero_backups;

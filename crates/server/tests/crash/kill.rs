@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 use crate::world::World;
 
 /// Points that a run of all tests tries for each scenario. Every point is tried by `make soak`.
-const SAMPLE: usize = 24;
+const SAMPLE: usize = 16;
 /// What goes wrong late shows within this time, virtually.
 const SETTLES: Duration = Duration::from_mins(5);
 

@@ -3,9 +3,15 @@
 //! [`world`] is what outlives a server. [`kill`] runs a scenario once to count its calls, then once for every point: kill there, start a
 //! fresh server, wait until it has done, look at everything. `BOWLINE_CRASH_POINTS=all` tries every point; else a sample of them.
 
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
 mod replicas;
+#[cfg(test)]
 mod reports;
+#[cfg(test)]
 mod scenario;
+#[cfg(test)]
 mod world;

@@ -1,5 +1,6 @@
 //! What outlives a server: cluster, bucket, time, and the applications' containers.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -155,10 +156,8 @@ impl World {
         {
             for object in self.cluster.objects(&format!("{resource}.velero.io")) {
                 let (metadata, status) = (&object["metadata"], &object["status"]);
-                text.push_str(&format!(
-                    "{resource} {} {} {status}\n",
-                    metadata["name"], metadata["annotations"]
-                ));
+                let (name, annotations) = (&metadata["name"], &metadata["annotations"]);
+                let _ = writeln!(text, "{resource} {name} {annotations} {status}");
             }
         }
         text

@@ -85,7 +85,7 @@ impl State {
                 json_patch::patch(&mut patched, &operations).map_err(|error| invalid(&error))?;
             }
         }
-        self.replace(key, patched, subresource, options)
+        self.replace(&key, patched, subresource, options)
     }
 
     pub(super) fn replace_status(
@@ -97,7 +97,7 @@ impl State {
         let key = self.locate(object)?;
         let mut replaced = self.existing(&key)?.clone();
         replaced["status"] = body["status"].clone();
-        self.replace(key, replaced, Some("status"), options)
+        self.replace(&key, replaced, Some("status"), options)
     }
 
     pub(super) fn delete(&mut self, object: &ObjectRef) -> Result<(), ClusterError> {
@@ -137,7 +137,9 @@ impl State {
         namespace["status"] = json!({"phase": "Terminating"});
         self.insert(key.clone(), namespace);
         let inside: Vec<_> = self.objects.keys().filter(|inside| inside.1 == key.2).cloned().collect();
-        inside.iter().for_each(|key| self.delete_key(key));
+        for key in &inside {
+            self.delete_key(key);
+        }
         self.finish_namespace(&key.2);
     }
 
@@ -165,7 +167,9 @@ impl State {
             })
             .map(|(key, _)| key.clone())
             .collect();
-        owned.iter().for_each(|key| self.delete_key(key));
+        for key in &owned {
+            self.delete_key(key);
+        }
     }
 
     fn lives(&self, uid: &Value) -> bool {
@@ -181,12 +185,12 @@ impl State {
     /// Stores a changed object; what changes nothing makes no revision.
     pub(super) fn replace(
         &mut self,
-        key: Key,
+        key: &Key,
         mut object: Value,
         subresource: Option<&str>,
         options: &WriteOptions,
     ) -> Result<Value, ClusterError> {
-        let before = self.existing(&key)?.clone();
+        let before = self.existing(key)?.clone();
         let (old, new) = (&before["metadata"], &mut object["metadata"]);
         if !new["resourceVersion"].is_null() && new["resourceVersion"] != old["resourceVersion"] {
             return Err(ClusterError::Conflict {
@@ -218,7 +222,7 @@ impl State {
         object["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
         self.insert(key.clone(), object.clone());
         if !object["metadata"]["deletionTimestamp"].is_null() && !is_held(&object) && key.0 != "namespaces" {
-            self.delete_key(&key);
+            self.delete_key(key);
         }
         Ok(object)
     }

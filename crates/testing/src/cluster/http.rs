@@ -76,7 +76,9 @@ impl MemoryCluster {
         if call.verb == "watch" {
             let from = incoming.parameter("resourceVersion").unwrap_or_default();
             let query = query(incoming, objects);
-            return self.call(call, |state| watch::start(self, state, incoming, objects, query, &from)).await;
+            return self
+                .call(call, |state| Ok(watch::start(self, state, incoming, objects, query, &from)))
+                .await;
         }
         self.call(call, |state| act(state, incoming, objects)).await
     }
@@ -127,7 +129,7 @@ fn act(state: &mut State, incoming: &Incoming, objects: &Objects) -> Answer {
         }
         (&Method::PUT, Some(name)) => {
             let (key, body) = (state.locate(&objects.reference(name))?, decode(&incoming.body)?);
-            let stored = state.replace(key, body, subresource, &options)?;
+            let stored = state.replace(&key, body, subresource, &options)?;
             Ok(answer::object(200, &stored))
         }
         (&Method::PATCH, Some(name)) => {

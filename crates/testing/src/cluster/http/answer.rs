@@ -39,7 +39,9 @@ pub(super) fn version(version: &ServerVersion) -> Response<Content> {
     let text = [("gitCommit", ""), ("gitTreeState", "clean"), ("buildDate", ""), ("goVersion", "")];
     let mut body =
         json!({"major": major, "minor": minor, "gitVersion": git_version, "compiler": "", "platform": ""});
-    text.into_iter().for_each(|(name, value)| body[name] = value.into());
+    for (name, value) in text {
+        body[name] = value.into();
+    }
     object(200, &body)
 }
 

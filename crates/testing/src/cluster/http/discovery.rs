@@ -16,7 +16,7 @@ pub(super) fn answer(
 ) -> Result<Response<Content>, ClusterError> {
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
     let body = match *parts.as_slice() {
-        ["api"] if aggregated => groups(catalog, |group| group.is_empty()),
+        ["api"] if aggregated => groups(catalog, str::is_empty),
         ["apis"] if aggregated => groups(catalog, |group| !group.is_empty()),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"]}),
         ["apis"] => group_list(catalog),

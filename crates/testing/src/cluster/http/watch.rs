@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_engine::port::{ClusterError, ListQuery};
+use bowline_engine::port::ListQuery;
 use bytes::Bytes;
 use futures::stream;
 use http::Response;
@@ -42,7 +42,7 @@ pub(super) fn start(
     objects: &Objects,
     query: ListQuery,
     from: &str,
-) -> Result<Response<Content>, ClusterError> {
+) -> Response<Content> {
     let seen = from.parse().unwrap_or_else(|_| state.revision());
     let seconds = incoming.parameter("timeoutSeconds").and_then(|seconds| seconds.parse().ok());
     let shape = json!({"apiVersion": objects.kind.api_version(), "kind": objects.kind.kind});
@@ -61,7 +61,7 @@ pub(super) fn start(
         let line = watch.next().await?;
         Some((Ok::<_, io::Error>(Frame::data(Bytes::from(format!("{line}\n")))), watch))
     });
-    Ok(answer::response(200, BodyExt::boxed_unsync(StreamBody::new(lines))))
+    answer::response(200, BodyExt::boxed_unsync(StreamBody::new(lines)))
 }
 
 impl Watch {
