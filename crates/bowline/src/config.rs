@@ -9,6 +9,7 @@ use anyhow::Context;
 use bowline_datamover::repository::Password;
 use serde_json::Value;
 
+use crate::entry::Entry;
 use crate::failure::Failure;
 
 /// Namespace of the server where nothing names another one.
@@ -19,6 +20,8 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "velero";
 pub(crate) struct Environment {
     /// Name that the program was called by: `bowline` or `velero`.
     pub(crate) program: &'static str,
+    /// Which of the image's programs this one was called as.
+    pub(crate) entry: Entry,
     /// The command line behind the program's name.
     pub(crate) arguments: Vec<OsString>,
     /// The user's home directory.
@@ -50,6 +53,7 @@ impl Environment {
         let called = arguments.next().map(PathBuf::from).unwrap_or_default();
         Self {
             program: program_name(&called),
+            entry: Entry::called(&called),
             arguments: arguments.collect(),
             home: variable("HOME").map(PathBuf::from),
             namespace: variable("VELERO_NAMESPACE"),

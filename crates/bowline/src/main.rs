@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod debug;
 mod download;
+mod entry;
 mod failure;
 mod follow;
 mod local;
@@ -18,6 +19,7 @@ mod wait;
 use std::process::ExitCode;
 
 use crate::config::Environment;
+use crate::entry::Entry;
 use crate::output::screen;
 
 #[global_allocator]
@@ -33,7 +35,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return screen::report(&anyhow::Error::new(error).context("failed to start")),
     };
-    match runtime.block_on(cli::run(environment)) {
+    let work = async {
+        match environment.entry {
+            Entry::CommandLine => cli::run(environment).await,
+            Entry::RestoreHelper => entry::restore_helper(&environment.arguments).await,
+            Entry::Helper => entry::helper(&environment.arguments).await,
+        }
+    };
+    match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => screen::report(&error),
     }
