@@ -9,6 +9,7 @@ mod interruptions;
 mod main_job;
 mod object_store;
 mod refusals;
+mod replicas;
 mod scenarios;
 mod server_refusals;
 mod serverless;
