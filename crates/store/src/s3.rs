@@ -51,11 +51,9 @@ impl S3Store {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        failure::of_call(
-            &Place { bucket: &self.settings.bucket, region: &self.clients.region },
-            action,
-            error,
-        )
+        let Settings { bucket, endpoint, .. } = &*self.settings;
+        let place = Place { bucket, region: &self.clients.region, endpoint: endpoint.as_deref() };
+        failure::of_call(&place, action, error)
     }
 }
 

@@ -87,7 +87,7 @@ fn a_store_that_cannot_be_reached_is_named() -> Result<()> {
     let config = "s3Url=http://127.0.0.1:0,region=minio,s3ForcePathStyle=true";
     let bowline = with_keys(stage.bowline.cluster(), "bowline-secret")?;
     let output = stage.back_up(&bowline, "b", &["--to", "s3://bowline/nowhere", "--to-config", config])?;
-    refused(&output, &["s3://bowline/nowhere", "can't be reached", "s3Url"])
+    refused(&output, &["s3://bowline/nowhere", "can't be reached", "at http://127.0.0.1:0", "s3Url"])
 }
 
 #[test]

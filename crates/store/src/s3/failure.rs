@@ -15,6 +15,18 @@ pub(super) struct Place<'a> {
     pub(super) bucket: &'a str,
     /// What the request was signed for.
     pub(super) region: &'a str,
+    /// The server, where it is not AWS's own.
+    pub(super) endpoint: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// The action with the address that did not answer.
+    fn at(&self, action: &str) -> String {
+        // Whatever stands before the host is no business of a log.
+        let host =
+            |url: &str| url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, host)| host.to_owned());
+        self.endpoint.map_or_else(|| action.to_owned(), |url| format!("{action} at {}", host(url)))
+    }
 }
 
 /// The error of a call on the bucket.
@@ -40,8 +52,8 @@ where
             let detail = format!("the answer with status {} is not S3's", status.unwrap_or_default());
             Error::new(ErrorKind::Other, action).with_detail(detail).with_hint(NOT_S3)
         }
-        SdkError::TimeoutError(_) => Error::new(ErrorKind::Timeout, action),
-        other => of_connection(action, other),
+        SdkError::TimeoutError(_) => Error::new(ErrorKind::Timeout, place.at(&action)),
+        other => of_connection(place.at(&action), other),
     }
 }
 
@@ -340,6 +352,14 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Untrusted);
             assert!(error.to_string().contains(detail) && error.hint().is_some(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_named_without_passwords() {
+        let at = |endpoint| Place { bucket: "b", region: "r", endpoint }.at("list");
+        assert_eq!(at(Some("http://s3.shop:9000")), "list at http://s3.shop:9000");
+        assert_eq!(at(Some("http://me:pass@s3.shop")), "list at s3.shop");
+        assert_eq!(at(None), "list");
     }
 
     #[test]
