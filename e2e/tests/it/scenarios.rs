@@ -3,6 +3,7 @@
 //! All use one API server and one Bowline server, each in namespaces of its own, so that they can run at the same time.
 
 mod api_extensions;
+mod api_versions;
 mod deletion;
 mod existing_objects;
 mod label_selectors;

@@ -13,8 +13,7 @@ fn a_definition_comes_back_with_its_objects() -> Result<()> {
     let definition = definition(&group);
     scenario.apply(std::slice::from_ref(&definition))?;
     let crd = format!("ships.{group}");
-    let wait = ["wait", "--for=condition=Established", "--timeout=20s", "crd", &crd];
-    scenario.cluster.kubectl(wait)?.ok()?;
+    scenario.await_definition(&crd)?;
     let ship = json!({"apiVersion": format!("{group}/v1"), "kind": "Ship", "spec": {"masts": 3},
         "metadata": {"name": "argo", "namespace": namespace}});
     scenario.apply(&[ship])?;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bowline_e2e::{Bowline, Cluster, Location, Output};
+use bowline_e2e::{Bowline, Cluster, Location, Output, Server, location};
 use serde_json::{Value, json};
 
 /// One scenario on the shared server.
@@ -17,29 +17,56 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
 }
 
-/// The installation of all scenarios. Its server ends with the cluster.
-struct Installation {
+/// An installation that scenarios share. Its server ends with the cluster.
+pub(crate) struct Installation {
     bowline: Bowline<'static>,
 }
 
 impl Installation {
-    fn shared() -> Result<&'static Self> {
+    /// The installation of all scenarios that need no other.
+    pub(crate) fn shared() -> Result<&'static Self> {
         static SHARED: OnceLock<Result<Installation>> = OnceLock::new();
-        match SHARED.get_or_init(Self::start) {
+        // Nobody wants to wait an hour for what is periodical.
+        let often = ["--garbage-collection-frequency", "1s", "--backup-sync-period", "1s"];
+        Self::started(SHARED.get_or_init(|| {
+            Self::start(&often, |bowline, server| Location::Directory.create(bowline, server))
+        }))
+    }
+
+    /// One that saves every version of an object (EnableAPIGroupVersions).
+    pub(crate) fn with_all_versions() -> Result<&'static Self> {
+        static SHARED: OnceLock<Result<Installation>> = OnceLock::new();
+        let feature = ["--features", "EnableAPIGroupVersions"];
+        Self::started(SHARED.get_or_init(|| {
+            Self::start(&feature, |bowline, server| {
+                let root = bowline.cluster().dir().join(bowline.namespace());
+                std::fs::create_dir_all(root.join("bucket"))?;
+                let config = format!("path={}", root.display());
+                let create =
+                    ["backup-location", "create", "default", "--default", "--provider", "filesystem"];
+                bowline.ok(&[&create[..], &["--bucket", "bucket", "--config", &config]].concat())?;
+                location::judged(bowline, server, "default").map(drop)
+            })
+        }))
+    }
+
+    fn started(installation: &'static Result<Self>) -> Result<&'static Self> {
+        match installation {
             Ok(installation) => Ok(installation),
             Err(error) => bail!("the server of the scenarios is not usable: {error:#}"),
         }
     }
 
-    fn start() -> Result<Self> {
+    fn start(
+        flags: &[&str],
+        locate: impl FnOnce(&Bowline<'static>, &Server<'static>) -> Result<()>,
+    ) -> Result<Self> {
         let cluster = Cluster::shared()?;
         let bowline = Bowline::new(cluster, &cluster.namespace("scenarios")?)?;
         bowline.install()?;
         let many = ["--concurrent-backups", "4", "--concurrent-restores", "4"];
-        // Nobody wants to wait an hour for what is periodical.
-        let often = ["--garbage-collection-frequency", "1s", "--backup-sync-period", "1s"];
-        let server = bowline.server(&[many, often].concat())?;
-        Location::Directory.create(&bowline, &server)?;
+        let server = bowline.server(&[&many[..], flags].concat())?;
+        locate(&bowline, &server)?;
         server.keep();
         Ok(Self { bowline })
     }
@@ -47,9 +74,12 @@ impl Installation {
 
 impl Scenario {
     pub(crate) fn new(purpose: &str) -> Result<Self> {
-        let bowline = &Installation::shared()?.bowline;
-        let name = format!("{purpose}-{}", std::process::id());
-        Ok(Self { cluster: bowline.cluster(), bowline, name })
+        Ok(Self::on(Installation::shared()?, purpose))
+    }
+
+    pub(crate) fn on(installation: &'static Installation, purpose: &str) -> Self {
+        let bowline = &installation.bowline;
+        Self { cluster: bowline.cluster(), bowline, name: format!("{purpose}-{}", std::process::id()) }
     }
 
     /// A name that belongs to this scenario.
@@ -121,6 +151,16 @@ impl Scenario {
     pub(crate) fn names(&self, what: &[&str]) -> Result<BTreeSet<String>> {
         let get = [&["get", "-o", "name"], what].concat();
         Ok(self.cluster.kubectl_reading(&get, "")?.ok()?.lines().map(ToOwned::to_owned).collect())
+    }
+
+    /// Waits until a definition can be used. (`kubectl wait` fails where there are no conditions yet.)
+    pub(crate) fn await_definition(&self, name: &str) -> Result<()> {
+        eventually(&format!("{name} is established"), || {
+            let definition = self.cluster.get(&["crd", name])?;
+            let mut conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
+            Ok(conditions
+                .any(|condition| condition["type"] == "Established" && condition["status"] == "True"))
+        })
     }
 
     /// Whether there is such an object: `exists(&["namespace", "shop"])`.
