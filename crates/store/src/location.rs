@@ -30,7 +30,7 @@ pub struct LocationConfig {
     pub credentials: Option<Credentials>,
     /// The 32 bytes of the secret that the S3 setting `customerKeyEncryptionSecret` names.
     pub customer_key: Option<Bytes>,
-    /// Refuse changes: the access mode ReadOnly.
+    /// Refuse changes of backups: the access mode ReadOnly. What restores leave there is written all the same.
     pub read_only: bool,
 }
 
@@ -83,11 +83,11 @@ pub async fn open(location: &LocationConfig) -> Result<Arc<dyn ObjectStore>> {
                 .with_hint("the built-in providers are aws (any S3 store) and filesystem"));
         }
     };
-    if location.read_only {
-        store = Arc::new(ReadOnly::new(store));
-    }
     if !prefix.is_empty() {
         store = Arc::new(Prefixed::new(store, prefix)?);
+    }
+    if location.read_only {
+        store = Arc::new(ReadOnly::new(store));
     }
     Ok(store)
 }
@@ -183,6 +183,8 @@ mod tests {
         let store = open(&location).await.unwrap();
         assert!(store.exists("backups/x").await.unwrap());
         assert_eq!(store.delete("backups/x").await.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        store.put("restores/r/log", Body::from("kept all the same"), PutOptions::default()).await.unwrap();
+        assert!(root.path().join("bucket/some/where/restores/r/log").is_file());
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! A view of a store that refuses every change, for locations with the access mode ReadOnly.
+//! A view of a store whose backups can't be changed, for locations with the access mode ReadOnly.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,14 +11,18 @@ use crate::object::{
     Body, Capabilities, ListPage, ListRequest, Object, ObjectMeta, ObjectStore, PutOptions, SignedUrl,
 };
 
-/// A store without `put` and `delete`: both end in `PermissionDenied` before anything happens.
+/// What may change all the same: a restore from a read-only location keeps its log and results there, as with Velero, whose
+/// guide for disasters tells to make the location read-only first.
+const RESTORES: &str = "restores/";
+
+/// A store whose `put` and `delete` end in `PermissionDenied` before anything happens, but for what belongs to restores.
 #[derive(Debug, Clone)]
 pub struct ReadOnly {
     inner: Arc<dyn ObjectStore>,
 }
 
 impl ReadOnly {
-    /// The same objects, without a way to change them.
+    /// The same objects, without a way to change backups. Keys are those of the location, without its prefix.
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
         Self { inner }
     }
@@ -37,7 +41,10 @@ impl ObjectStore for ReadOnly {
         self.inner.capabilities()
     }
 
-    async fn put(&self, key: &str, _body: Body, _options: PutOptions) -> Result<()> {
+    async fn put(&self, key: &str, body: Body, options: PutOptions) -> Result<()> {
+        if key.starts_with(RESTORES) {
+            return self.inner.put(key, body, options).await;
+        }
         Err(refused(format!("put {key}")))
     }
 
@@ -54,6 +61,9 @@ impl ObjectStore for ReadOnly {
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
+        if key.starts_with(RESTORES) {
+            return self.inner.delete(key).await;
+        }
         Err(refused(format!("delete {key}")))
     }
 

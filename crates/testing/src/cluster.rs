@@ -61,7 +61,7 @@ impl MemoryCluster {
     }
 
     /// Creates an object as the API does, by plural resource; what the server fills in is filled in.
-    pub fn create(&self, resource: &str, object: Value) -> Result<Value, ClusterError> {
+    pub fn create_object(&self, resource: &str, object: Value) -> Result<Value, ClusterError> {
         let mut state = self.lock();
         let kind = state.catalog().get(&GroupResource::from(resource)).cloned();
         let kind =
