@@ -42,7 +42,7 @@ pub fn seed() -> Option<u64> {
 }
 
 /// The programs' search path, the only variable that is handed on to programs under test.
-pub(crate) fn search_path() -> String {
+pub fn search_path() -> String {
     variable("PATH").unwrap_or_default()
 }
 

@@ -16,9 +16,9 @@ use sha2::Sha256;
 use crate::failure::ApiError;
 
 /// On a DownloadRequest: the signed path of what it asks for, for clients that must go through the API server's proxy.
-pub const DOWNLOAD_PATH_ANNOTATION: &str = "bowline.velero.io/download-path";
+pub const DOWNLOAD_PATH_ANNOTATION: &str = "bowline.io/download-path";
 /// On a DownloadRequest without URL: why there is none.
-pub const MESSAGE_ANNOTATION: &str = "bowline.velero.io/message";
+pub const MESSAGE_ANNOTATION: &str = "bowline.io/message";
 
 /// Where all servers of a namespace keep their key.
 const SECRET: &str = "bowline-download-key";

@@ -3,6 +3,7 @@
 mod api_server;
 mod damaged_backups;
 mod definitions;
+mod documents;
 mod files;
 mod harness;
 mod interruptions;

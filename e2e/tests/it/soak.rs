@@ -338,7 +338,7 @@ fn name(object: &Value) -> String {
 }
 
 fn attempts(object: &Value) -> u64 {
-    let attempts = object["metadata"]["annotations"]["bowline.velero.io/attempts"].as_str();
+    let attempts = object["metadata"]["annotations"]["bowline.io/attempts"].as_str();
     let attempts = attempts.and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
     attempts.map_or(0, |attempts| attempts.len() as u64)
 }

@@ -12,11 +12,17 @@ use serde_json::Value;
 const RECORDED: &[Rule] = &[
     Rule { reason: "it had a node, to which pods were assigned", allows: scheduling },
     Rule { reason: "it had a provisioner, which made volumes for the claims", allows: provisioning },
+    Rule { reason: "its pods ran, so that its services had endpoints", allows: endpoints },
     Rule { reason: "managed fields were not recorded", allows: managed_fields },
 ];
 
 fn scheduling(change: &Change, _: &Value, _: &Value) -> bool {
     change.is_at("spec nodeName") && change.is_removal()
+}
+
+fn endpoints(change: &Change, slice: &Value, _: &Value) -> bool {
+    let of_pods = change.is_at("endpoints **") || change.is_at("ports **");
+    slice["kind"] == "EndpointSlice" && of_pods && change.is_removal()
 }
 
 fn provisioning(change: &Change, claim: &Value, _: &Value) -> bool {

@@ -120,6 +120,9 @@ fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
 
     application.lose()?;
     helm(Some(cluster), &["uninstall", "bowline", "--namespace", NAMESPACE, "--wait"])?.ok()?;
+    // Helm waits for its own objects; the pods of its Deployment go a little later.
+    let pods = ["wait", "pod", "-l", "app.kubernetes.io/managed-by=Helm", "--for=delete", "--timeout=90s"];
+    cluster.kubectl_reading(&[&["-n", NAMESPACE], &pods[..]].concat(), "")?.ok()?;
     let helms = ["get", "all,secrets,schedules", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"];
     let left = cluster.kubectl_reading(&[&["-n", NAMESPACE], &helms[..]].concat(), "")?.ok()?;
     ensure!(left.trim().is_empty(), "{left}");

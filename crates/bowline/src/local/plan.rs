@@ -1,6 +1,7 @@
 //! What a restore would do, and what differs between a backup and the cluster, found out by the engine without changing anything.
 
 use bowline_api::Restore;
+use bowline_api::restore::RestoreSpec;
 use bowline_engine::diff::DiffOptions;
 use bowline_engine::restore::Plan;
 use bowline_server::operation::{self, Against, DiffReport, Source, diff_backup, plan_restore};
@@ -21,9 +22,14 @@ pub(crate) async fn plan(
     let link = Link::new(session).await?;
     restore.metadata.namespace = Some(session.namespace().to_owned());
     operation::prepare_restore(&mut restore, &link.config.defaults, link.ports.clock.now());
-    let namespace = restore.spec.resource_modifier.is_some().then_some(session.namespace());
+    let namespace = has_rules(&restore.spec).then_some(session.namespace());
     let run = async |tools: operation::Tools<'_>| plan_restore(&tools, &restore, &source, true).await;
     Ok(link.watched(&progress, namespace, run).await?)
+}
+
+/// Whether a restore names ConfigMaps, which are read from the server's namespace.
+pub(crate) fn has_rules(spec: &RestoreSpec) -> bool {
+    spec.resource_modifier.is_some() || spec.resource_policy.is_some()
 }
 
 /// What differs between a backup and what the cluster has now, or another backup.

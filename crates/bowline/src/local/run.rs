@@ -78,8 +78,7 @@ pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Plac
     let backup = stored.backup(&restore.spec.backup_name).await?;
     restore.metadata.namespace = Some(session.namespace().to_owned());
     operation::prepare_restore(&mut restore, &run.link.config.defaults, run.link.ports.clock.now());
-    let reads = restore.spec.resource_modifier.is_some() || restore.spec.resource_policy.is_some();
-    let namespace = reads.then_some(session.namespace());
+    let namespace = super::plan::has_rules(&restore.spec).then_some(session.namespace());
     let start = Instant::now();
     let done = run
         .watched(RESTORE_STOPPED, namespace, async |operation| {

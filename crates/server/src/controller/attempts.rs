@@ -9,7 +9,7 @@ pub(super) const LIMIT: u32 = 4;
 /// How many are remembered: those that were handed over are no failures, and there may be any number of them.
 const KEPT: usize = 12;
 
-const ANNOTATION: &str = "bowline.velero.io/attempts";
+const ANNOTATION: &str = "bowline.io/attempts";
 const LOST: &str = "its server ended without a word, as by a kill, a lack of memory or the loss of its node";
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

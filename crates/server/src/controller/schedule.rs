@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const UNTIL_IDLE: Duration = Duration::from_secs(5);
 
 /// On a backup that a schedule made: when.
-const RUN_ANNOTATION: &str = "bowline.velero.io/scheduled";
+const RUN_ANNOTATION: &str = "bowline.io/scheduled";
 
 pub(super) struct Schedules {
     context: Arc<Context>,

@@ -55,7 +55,7 @@ pub(crate) fn request_backup(world: &World, name: &str) {
 /// How often an operation was begun, by its own count.
 pub(crate) fn attempts(world: &World, resource: &str, name: &str) -> usize {
     let object = world.object(resource, name).expect("the object is there");
-    let annotation = object["metadata"]["annotations"]["bowline.velero.io/attempts"].as_str();
+    let annotation = object["metadata"]["annotations"]["bowline.io/attempts"].as_str();
     let attempts: Vec<Value> = serde_json::from_str(annotation.expect("it was begun")).expect("a list");
     attempts.len()
 }

@@ -112,6 +112,12 @@ struct SpecFlags {
     /// ConfigMap in the server's namespace with changes to make to objects
     #[arg(long, value_name = "NAME")]
     resource_modifier_configmap: Option<String>,
+    /// Leave out the changes that the server makes in every restore without a ConfigMap of its own
+    #[arg(long)]
+    skip_default_resource_modifier: Option<bool>,
+    /// ConfigMap in the server's namespace with filters by namespace, kind, label and name
+    #[arg(long, value_name = "NAME")]
+    resource_policies_configmap: Option<String>,
     /// Write runs of zeros in files as holes
     #[arg(long)]
     write_sparse_files: Option<bool>,
@@ -245,6 +251,8 @@ impl SpecFlags {
             restore_pvs: self.restore_volumes,
             preserve_node_ports: self.preserve_nodeports,
             resource_modifier: self.resource_modifier_configmap.map(configmap),
+            skip_default_resource_modifier: self.skip_default_resource_modifier,
+            resource_policy: self.resource_policies_configmap.map(configmap),
             uploader_config: (uploader != UploaderConfigForRestore::default()).then_some(uploader),
             item_operation_timeout: self.item_operation_timeout,
             ..RestoreSpec::default()

@@ -168,11 +168,14 @@ fn course(text: &mut Text, spec: &RestoreSpec) {
             text.field("Excluded", list(&status.excluded_resources, NONE));
         });
     }
-    if let Some(modifier) = &spec.resource_modifier {
+    for (title, configmap) in
+        [("Resource modifier", &spec.resource_modifier), ("Resource policies", &spec.resource_policy)]
+    {
+        let Some(configmap) = configmap else { continue };
         text.gap();
-        text.section("Resource modifier", |text| {
-            text.field("Type", &modifier.kind);
-            text.field("Name", &modifier.name);
+        text.section(title, |text| {
+            text.field("Type", &configmap.kind);
+            text.field("Name", &configmap.name);
         });
     }
     if let Some(config) = &spec.uploader_config {
