@@ -132,7 +132,12 @@ impl Default for Config {
 
 impl Default for Periods {
     fn default() -> Self {
-        Self { backup_sync: MINUTE, store_validation: MINUTE, garbage_collection: HOUR, item_operations: 10 * SECOND }
+        Self {
+            backup_sync: MINUTE,
+            store_validation: MINUTE,
+            garbage_collection: HOUR,
+            item_operations: 10 * SECOND,
+        }
     }
 }
 

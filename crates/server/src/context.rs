@@ -142,7 +142,8 @@ impl Context {
     pub(crate) async fn store_of_restore(&self, restore: &Restore) -> Result<BackupStore, LocationError> {
         let backup = self.caches.backups.get(&restore.spec.backup_name);
         let location = backup.map(|backup| backup.spec.storage_location.clone());
-        let location = location.ok_or_else(|| LocationError::Missing(format!("of {}", restore.spec.backup_name)))?;
+        let location =
+            location.ok_or_else(|| LocationError::Missing(format!("of {}", restore.spec.backup_name)))?;
         self.store(&*self.location(&location)?).await
     }
 

@@ -74,7 +74,9 @@ impl World {
     /// Creates one of Velero's objects as a user does.
     pub(crate) fn create(&self, kind: &str, resource: &str, name: &str, spec: &Value) {
         let object = with(object("velero.io/v1", kind, VELERO, name), "/spec", spec.clone());
-        self.cluster.create_object(&format!("{resource}.velero.io"), object).expect("the object can be created");
+        self.cluster
+            .create_object(&format!("{resource}.velero.io"), object)
+            .expect("the object can be created");
     }
 
     /// One of Velero's objects: `object("backups", "b")`.
