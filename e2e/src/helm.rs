@@ -18,12 +18,11 @@ pub fn helm(cluster: Option<&Cluster>, arguments: &[&str]) -> Result<Output> {
     let built = built.context("start cluster/tools/build")?;
     ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let program = Path::new(String::from_utf8_lossy(&built.stdout).trim()).join("helm");
-    let environment = match cluster {
-        Some(cluster) => cluster.environment()?,
-        None => {
-            let home = checkout.join(".cache/helm").display().to_string();
-            vec![("PATH".to_owned(), settings::search_path()), ("HOME".to_owned(), home)]
-        }
+    let environment = if let Some(cluster) = cluster {
+        cluster.environment()?
+    } else {
+        let home = checkout.join(".cache/helm").display().to_string();
+        vec![("PATH".to_owned(), settings::search_path()), ("HOME".to_owned(), home)]
     };
     command::run(program, arguments, &environment, "", 300)
 }

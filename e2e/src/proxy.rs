@@ -55,7 +55,7 @@ impl Proxy {
                     return;
                 }
                 if let Ok(server) = TcpStream::connect(&server) {
-                    connect(&above, client, server);
+                    connect(&above, client, &server);
                 }
             }
         });
@@ -96,7 +96,7 @@ impl Sky {
     }
 }
 
-fn connect(sky: &Arc<Sky>, client: TcpStream, server: TcpStream) {
+fn connect(sky: &Arc<Sky>, client: TcpStream, server: &TcpStream) {
     let (Ok(mut from_client), Ok(mut to_client)) = (client.try_clone(), client.try_clone()) else { return };
     let (Ok(mut to_server), Ok(mut from_server)) = (server.try_clone(), server.try_clone()) else { return };
     let sky = Arc::clone(sky);
@@ -123,7 +123,6 @@ fn upwards(sky: &Sky, from: &mut TcpStream, to: &mut TcpStream, client: &TcpStre
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let piece = &buffer[..length];
         match sky.weather() {
-            Weather::Calm => {}
             Weather::Slow(delay) => std::thread::sleep(delay),
             Weather::Torn(bytes) if carried + length > bytes => {
                 sky.strike();
@@ -138,7 +137,7 @@ fn upwards(sky: &Sky, from: &mut TcpStream, to: &mut TcpStream, client: &TcpStre
             Weather::Full if begins_request(piece, &["PUT", "POST"]) => {
                 return refuse(sky, client, "507 Insufficient Storage", "XMinioStorageFull");
             }
-            Weather::Torn(_) | Weather::Overloaded | Weather::Full => {}
+            Weather::Calm | Weather::Torn(_) | Weather::Overloaded | Weather::Full => {}
         }
         carried += length;
         if to.write_all(piece).is_err() {

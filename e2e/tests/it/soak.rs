@@ -275,7 +275,7 @@ impl Soak<'_> {
             }
         }
         self.bucket.check(&completed, &failed.iter().cloned().collect(), &self.deletions)?;
-        self.check_schedule(&backups)?;
+        Self::check_schedule(&backups)?;
         let restores = self.check_restores()?;
         redone +=
             self.all("restores")?.iter().map(|restore| attempts(restore).saturating_sub(1)).sum::<u64>();
@@ -290,7 +290,7 @@ impl Soak<'_> {
     }
 
     /// No minute has two backups.
-    fn check_schedule(&self, backups: &[Value]) -> Result<()> {
+    fn check_schedule(backups: &[Value]) -> Result<()> {
         let scheduled = backups
             .iter()
             .filter(|backup| backup["metadata"]["labels"]["velero.io/schedule-name"] == "minutely");

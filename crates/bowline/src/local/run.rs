@@ -64,7 +64,9 @@ pub(crate) async fn backup(session: &Session, mut backup: Backup, place: Place) 
     let namespace = backup.spec.resource_policy.is_some().then_some(session.namespace());
     let start = Instant::now();
     let done = run
-        .watched(BACKUP_STOPPED, namespace, async |operation| operation::run_backup(&operation, backup).await)
+        .watched(BACKUP_STOPPED, namespace, async |operation| {
+            Box::pin(operation::run_backup(&operation, backup)).await
+        })
         .await?;
     run.backup_done(&name, &done, start.elapsed())
 }

@@ -72,8 +72,6 @@ impl Deletions {
         metrics.attempt.with_label_values(&[&schedule]).inc();
         let result = match backup {
             _ if name.is_empty() => Err(vec!["spec.backupName is required".to_owned()]),
-            // A server before this one has ended between the backup's end and the request's.
-            None if request.status.phase == Some(Phase::InProgress) => Ok(()),
             // The object goes last: a server before this one did it all but this.
             None if request.status.phase == Some(Phase::InProgress) => Ok(()),
             None => Err(vec![format!("backup {name:?} not found")]),

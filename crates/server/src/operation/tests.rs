@@ -98,7 +98,7 @@ impl Mover {
 
 #[async_trait]
 impl BackupAction for Mover {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "example.io/mover"
     }
 
@@ -126,7 +126,7 @@ impl BackupAction for Mover {
 
 #[async_trait]
 impl RestoreAction for Mover {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "example.io/mover"
     }
 

@@ -52,7 +52,9 @@ impl World {
             cluster.put(crd);
         }
         cluster.put(namespace(VELERO));
-        application().into_iter().for_each(|object| cluster.put(object));
+        for object in application() {
+            cluster.put(object);
+        }
         let world = Self {
             clock,
             cluster,

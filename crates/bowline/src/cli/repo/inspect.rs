@@ -97,7 +97,7 @@ async fn collect(opened: &Opened) -> anyhow::Result<Facts> {
         error_correction_percent: parameters.ecc_overhead_percent,
         index_version: parameters.index_version,
         max_pack_size: parameters.max_pack_size,
-        index_entries: repository.contents().index().entries() as u64,
+        index_entries: repository.contents().index().entries(),
         blobs,
         snapshots: snapshots.len(),
         incomplete_snapshots: snapshots.iter().filter(|snapshot| !snapshot.is_complete()).count(),

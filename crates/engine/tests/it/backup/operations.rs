@@ -43,7 +43,7 @@ fn item(name: &str) -> ItemId {
 
 #[async_trait]
 impl BackupAction for Mover {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "example.io/mover"
     }
 
