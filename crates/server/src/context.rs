@@ -147,7 +147,7 @@ impl Context {
         self.store(&*self.location(&location)?).await
     }
 
-    /// What operations without a log work with.
+    /// What operations work with that need neither a location nor a log.
     pub(crate) fn tools<'a>(&'a self, scratch: &'a Path, progress: &'a Progress) -> Tools<'a> {
         Tools {
             ports: &self.ports,

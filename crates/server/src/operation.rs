@@ -69,6 +69,14 @@ pub struct Tools<'a> {
     pub cancel: &'a CancellationToken,
 }
 
+impl<'a> Tools<'a> {
+    /// The same for a run, which also needs a location and a log.
+    pub(crate) fn on(self, store: &'a BackupStore, logs: &'a RunLogs) -> Operation<'a> {
+        let Self { ports, settings, namespace, scratch, progress, cancel } = self;
+        Operation { ports, store, settings, namespace, scratch, logs, progress, cancel }
+    }
+}
+
 impl<'a> Operation<'a> {
     /// The part that needs neither a store nor a log.
     pub fn tools(&self) -> Tools<'a> {

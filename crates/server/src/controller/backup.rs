@@ -19,7 +19,7 @@ use super::run::{self, Finished, Runner, Subject, Trouble, Verdict};
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable, choose};
-use crate::operation::{Operation, prepare_backup, run_backup, validate_backup};
+use crate::operation::{prepare_backup, run_backup, validate_backup};
 
 pub(super) struct Backups {
     context: Arc<Context>,
@@ -127,16 +127,8 @@ impl Runner for Backups {
             tracing::info!(backup = backup.name_any(), "backup was stored before its server ended");
             return Ok(Finished::bare(finished_as(backup, stored)));
         }
-        let operation = Operation {
-            ports: &self.context.ports,
-            store: &store,
-            settings: &self.context.config.engine,
-            namespace: Some(&self.context.config.namespace),
-            scratch: &self.context.config.scratch(),
-            logs: &self.context.logs,
-            progress,
-            cancel: &self.context.stop,
-        };
+        let scratch = self.context.config.scratch();
+        let operation = self.context.tools(&scratch, progress).on(&store, &self.context.logs);
         let finished = run_backup(&operation, backup.clone()).await.map_err(|_| Trouble::Stopped)?;
         let (mut object, archive_bytes) = (finished.backup, finished.archive_bytes);
         if let Some(hint) = finished.hint {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bowline_api::{Backup, BackupPhase, Time};
-use bowline_reconcile::{Failure, Guard, Next, Reconcile};
+use bowline_reconcile::{Failure, Next, Reconcile};
 
 use super::backup::Backups;
 use super::run::{self, Finished};
-use crate::adapter::chain;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::is_read_only;
@@ -41,17 +40,7 @@ impl BackupOperations {
         let scratch = self.context.config.scratch();
         let progress = bowline_engine::progress::Progress::default();
         let polled = poll_backup(&self.context.tools(&scratch, &progress), &store, backup.clone()).await;
-        let after = match polled {
-            Ok(after) => after,
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "operations can't be asked about, will be tried again");
-                return Ok(true);
-            }
-        };
-        if after != *backup {
-            self.context.patch(backup, &after, Guard::Unchanged).await.map_err(failure)?;
-        }
-        Ok(is_waiting(&after))
+        Ok(run::record_round(&self.context, backup, polled).await?.is_none_or(|after| is_waiting(&after)))
     }
 
     /// Without its location nobody will know how the operations went.

@@ -18,7 +18,7 @@ use super::targets;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::check_available;
-use crate::operation::{Operation, prepare_restore, run_restore, validate_restore};
+use crate::operation::{prepare_restore, run_restore, validate_restore};
 
 /// How soon a restore that waits for another one looks again; the other's end is no change of it.
 const TURN: Duration = Duration::from_secs(1);
@@ -172,16 +172,8 @@ impl Runner for Restores {
         let location = self.context.location(&backup.spec.storage_location)?;
         let store = self.context.store(&location).await?;
         let stored = store.metadata(&backup.name_any()).await?;
-        let operation = Operation {
-            ports: &self.context.ports,
-            store: &store,
-            settings: &self.context.config.engine,
-            namespace: Some(&self.context.config.namespace),
-            scratch: &self.context.config.scratch(),
-            logs: &self.context.logs,
-            progress,
-            cancel: &self.context.stop,
-        };
+        let scratch = self.context.config.scratch();
+        let operation = self.context.tools(&scratch, progress).on(&store, &self.context.logs);
         let finished = run_restore(&operation, restore.clone(), stored).await;
         finished.map(Finished::bare).map_err(|_| Trouble::Stopped)
     }

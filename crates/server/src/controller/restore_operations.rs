@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bowline_api::{Restore, RestorePhase};
 use bowline_engine::progress::Progress;
-use bowline_reconcile::{Failure, Guard, Next, Reconcile};
+use bowline_reconcile::{Failure, Next, Reconcile};
 
-use crate::adapter::chain;
+use super::run;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::operation::poll_restore;
@@ -31,17 +31,7 @@ impl RestoreOperations {
         let store = self.context.store_of_restore(restore).await?;
         let (scratch, progress) = (self.context.config.scratch(), Progress::default());
         let polled = poll_restore(&self.context.tools(&scratch, &progress), &store, restore.clone()).await;
-        let after = match polled {
-            Ok(after) => after,
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "operations can't be asked about, will be tried again");
-                return Ok(true);
-            }
-        };
-        if after != *restore {
-            self.context.patch(restore, &after, Guard::Unchanged).await.map_err(failure)?;
-        }
-        Ok(is_waiting(&after))
+        Ok(run::record_round(&self.context, restore, polled).await?.is_none_or(|after| is_waiting(&after)))
     }
 }
 

@@ -14,9 +14,11 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::attempts;
+use crate::adapter::chain;
 use crate::context::Context;
 use crate::failure::{ApiError, failure};
 use crate::location::LocationError;
+use crate::operation::RoundError;
 
 /// How often progress is written down while it changes.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -245,6 +247,25 @@ pub(super) async fn fail<R: Runner>(runner: &R, before: &R::Object, reason: Stri
 /// Ends one that was begun too often.
 pub(super) async fn give_up<R: Runner>(runner: &R, object: &R::Object) -> Result<(), Failure> {
     fail(runner, object, attempts::exhausted(R::Object::NOUN, object.meta())).await
+}
+
+/// Writes down what a round of questions about operations has found. `None`: nobody could be asked, the next round may.
+pub(super) async fn record_round<K: Kind + Clone + PartialEq>(
+    context: &Context,
+    before: &K,
+    polled: Result<K, RoundError>,
+) -> Result<Option<K>, Failure> {
+    let after = match polled {
+        Ok(after) => after,
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "operations can't be asked about, will be tried again");
+            return Ok(None);
+        }
+    };
+    if after != *before {
+        context.patch(before, &after, Guard::Unchanged).await.map_err(failure)?;
+    }
+    Ok(Some(after))
 }
 
 /// Writes the end of a run down, whatever it takes, and says it.
