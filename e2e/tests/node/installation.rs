@@ -1,7 +1,7 @@
 //! Bowline's image, installed by the command line: an application is saved, lost and runs again; nothing is left of an installation.
 
 use anyhow::{Context as _, Result, ensure};
-use bowline_e2e::location;
+use bowline_e2e::{Bowline, location};
 use serde_json::json;
 
 use crate::application::{Application, SHELL};
@@ -81,4 +81,17 @@ fn plugins_are_added_to_the_deployment_and_removed() -> Result<()> {
     let left = containers().context("read the deployment")?;
     ensure!(!left.contains(SHELL), "{left}");
     stage.uninstall(&bowline)
+}
+
+#[test]
+fn an_installation_that_got_no_further_than_its_namespace_can_be_removed() -> Result<()> {
+    let Some(stage) = Stage::enter("a namespace without a server is removed")? else { return Ok(()) };
+    stage.cluster.kubectl(["create", "namespace", NAMESPACE])?.ok()?;
+    stage.uninstall(&stage.bowline()?)?;
+
+    // No other namespace is taken for the server's.
+    stage.cluster.kubectl(["create", "namespace", "application"])?.ok()?;
+    Bowline::new(stage.cluster, "application")?.ok(&["uninstall", "--force"])?;
+    stage.cluster.kubectl(["get", "namespace", "application"])?.ok()?;
+    stage.cluster.kubectl(["delete", "namespace", "application"])?.ok().map(drop)
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::install::objects::{NAME as DEPLOYMENT, binding_name};
 use crate::cluster::{Attempt, Cluster, is_not_found};
+use crate::config::DEFAULT_NAMESPACE;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -145,8 +146,12 @@ where
     Ok(())
 }
 
-/// Whether the namespace is that of a server: a mistyped name must not cost an application. One that is not there is.
+/// Whether the namespace is that of a server: a mistyped name must not cost an application. One that is not there is, and so is the
+/// one that is named for the server, with or without one: an installation that got no further must not block the next.
 async fn is_ours(cluster: &Cluster) -> anyhow::Result<bool> {
+    if cluster.namespace == DEFAULT_NAMESPACE {
+        return Ok(true);
+    }
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
     let found = namespaces.get_opt(&cluster.namespace).await;
     let found = found.map_err(|error| attempt(cluster, "get", "namespaces").explain(error))?;
