@@ -17,6 +17,7 @@ build: packages ## the bowline program, optimised, in target/release
 	cargo build --release -p bowline
 
 .PHONY: demo
+demo: parts := kubernetes $(if $(filter s3,$(STORE)),minio)
 demo: packages control-plane ## back up, lose and restore an application on a real API server (STORE=s3, KEEP=1)
 	@echo "Building Bowline (some minutes when nothing is built yet)"
 	cargo build --release -p bowline -p bowline-e2e
@@ -73,6 +74,7 @@ check: packages ## formatting, lints, licences, layering; no tests
 	done
 
 .PHONY: bench
+bench: parts := kubernetes
 bench: packages control-plane ## measure backup and restore beside the floor of a raw client
 	cargo build --release -p bowline -p bowline-bench
 	cargo run --release -p bowline-bench
@@ -110,4 +112,4 @@ packages:
 
 .PHONY: control-plane
 control-plane:
-	@cluster/tools/build >/dev/null
+	@cluster/tools/build $(parts) >/dev/null

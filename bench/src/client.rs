@@ -70,6 +70,29 @@ impl Client {
             .await
     }
 
+    /// Changes a label of each item.
+    pub(crate) async fn label_all(
+        &self,
+        items: impl Iterator<Item = Item> + Send,
+        in_flight: usize,
+    ) -> Result<()> {
+        let patches = stream::iter(items.map(Ok::<_, anyhow::Error>));
+        patches.try_for_each_concurrent(in_flight, |item| async move { self.label(&item).await }).await
+    }
+
+    async fn label(&self, item: &Item) -> Result<()> {
+        let name = item.body["metadata"]["name"].as_str().unwrap_or_default();
+        let url = format!("{}{}/{name}", self.server, item.path);
+        let patch = self.http.patch(&url).bearer_auth(&self.token);
+        let patch = patch.header("content-type", "application/merge-patch+json");
+        let answer = patch.body(r#"{"metadata":{"labels":{"bench":"patched"}}}"#).send().await?;
+        if !answer.status().is_success() {
+            bail!("PATCH {url}: {}", answer.text().await?);
+        }
+        answer.bytes().await?;
+        Ok(())
+    }
+
     pub(crate) async fn create_namespaces(&self, names: &[String]) -> Result<()> {
         for name in names {
             self.create("/api/v1/namespaces", &json!({"metadata": {"name": name}})).await?;

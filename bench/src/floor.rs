@@ -44,6 +44,14 @@ pub(crate) async fn create(client: &Client, set: &Set) -> Result<(Duration, usiz
     Ok(best)
 }
 
+/// Changes a label of each object of a set in namespaces with `suffix`, with as many requests in flight as paid best for
+/// creating them. Whoever refreshes labels needs at least these requests.
+pub(crate) async fn patch(client: &Client, set: &Set, suffix: &str, in_flight: usize) -> Result<Duration> {
+    let start = Instant::now();
+    client.label_all(set.items(suffix), in_flight).await?;
+    Ok(start.elapsed())
+}
+
 /// The token stands in the list's metadata, which the API server writes before the items.
 fn continue_token(head: &serde_json::Value, body: &[u8]) -> String {
     if let Some(token) = head["metadata"]["continue"].as_str() {

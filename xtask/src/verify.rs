@@ -9,6 +9,7 @@ use crate::{generate, tree};
 
 mod layering;
 mod link;
+mod rule;
 mod size;
 mod word;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(root: &Path, out: &mut dyn Write) -> Result<()> {
     problems.extend(files.iter().flat_map(size::check));
     problems.extend(files.iter().flat_map(word::check));
     problems.extend(files.iter().flat_map(|file| link::check(root, file)));
+    problems.extend(rule::check(&files));
     problems.extend(packages.iter().flat_map(layering::check));
     problems.extend(
         generate::stale(root)?.into_iter().map(|path| Problem::error(path, "is stale: run `make gen`")),
