@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bowline_api::Backup;
 use bowline_engine::action::backup::builtin;
+use bowline_engine::action::item_block;
 use bowline_engine::archive::pipe;
 use bowline_engine::backup::{BackupRequest, run};
 use bowline_engine::catalog::{Catalog, Kind};
@@ -201,6 +202,7 @@ async fn main() {
         let request = BackupRequest {
             backup: Arc::new(backup.clone()),
             actions: builtin(),
+            block_actions: item_block::builtin(),
             memory_budget: 32 << 20,
             page_size: 500,
             workers: 1,

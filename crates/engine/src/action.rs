@@ -5,6 +5,8 @@
 
 pub mod backup;
 pub mod chain;
+pub mod item_block;
+mod list;
 pub mod restore;
 
 use std::time::Duration;
@@ -23,12 +25,13 @@ use crate::port::Ports;
 pub struct Item {
     object: Object,
     tree: Option<Value>,
+    touched: bool,
 }
 
 impl Item {
     /// Wraps an object.
     pub fn new(object: Object) -> Self {
-        Self { object, tree: None }
+        Self { object, tree: None, touched: false }
     }
 
     /// The object as it was before the actions; use [`Item::tree`] to see what they changed.
@@ -43,15 +46,30 @@ impl Item {
 
     /// The object as a tree for reading.
     pub fn tree(&mut self) -> Result<&Value, ObjectError> {
-        self.tree_mut().map(|tree| &*tree)
+        self.decoded().map(|tree| &*tree)
     }
 
     /// The object as a tree to change.
     pub fn tree_mut(&mut self) -> Result<&mut Value, ObjectError> {
+        self.touched = true;
+        self.decoded()
+    }
+
+    fn decoded(&mut self) -> Result<&mut Value, ObjectError> {
         if self.tree.is_none() {
             self.tree = Some(self.object.tree()?);
         }
         Ok(self.tree.as_mut().expect("filled above"))
+    }
+
+    /// Whether [`Item::tree_mut`] was called since this was asked last.
+    pub fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether the actions left it as it was.
+    pub fn is_unchanged(&self) -> bool {
+        self.tree.as_ref().is_none_or(|tree| self.object.tree().is_ok_and(|original| *tree == original))
     }
 
     /// Value of an annotation as the actions left it.
@@ -185,6 +203,33 @@ pub trait BackupAction: Send + Sync {
     ) -> Result<(), ActionError> {
         Ok(())
     }
+}
+
+/// What an item block action may look at.
+pub struct BlockContext<'a> {
+    /// The run.
+    pub backup: &'a BackupContext<'a>,
+    /// Whether every namespaced object that the filters allow is in the backup anyway, because it selects nothing by label, and only
+    /// what else to store is asked for. An action need not look for such objects then. Never set when blocks are put together.
+    pub only_others: bool,
+}
+
+/// An action that says what belongs into one item block with an object: stored together, between the hooks of all pods of the block.
+#[async_trait]
+pub trait ItemBlockAction: Send + Sync {
+    /// Full name, such as `velero.io/pvc`.
+    fn name(&self) -> &str;
+
+    /// Which objects to call it for. Asked once a run.
+    async fn selector(&self) -> Result<ActionSelector, ActionError>;
+
+    /// Objects that belong to this one. They are stored too, provided that the filters allow them, and are asked about in turn; the
+    /// backup's label selectors don't keep them out (behaviour §6.6). May be called more than once for an object.
+    async fn related_items(
+        &self,
+        item: &Object,
+        context: &BlockContext<'_>,
+    ) -> Result<Vec<ItemId>, ActionError>;
 }
 
 /// What an action on a restore may look at.

@@ -136,8 +136,8 @@ impl Catalog {
         self.kinds.iter().find(|served| served.kind == kind && served.api_version() == api_version)
     }
 
-    /// Resolves what a user wrote: plural, singular, short name or kind, each alone or followed by `.group` or
-    /// `.version.group`. The first match in visiting order wins, as with kubectl.
+    /// Resolves what a user wrote: plural, singular, short name or kind, each alone or followed by `.group`, the beginning of a group
+    /// or `.version.group`. The first match in visiting order wins, as with kubectl.
     pub fn resolve(&self, name: &str) -> Option<&Arc<Kind>> {
         let name = name.to_lowercase();
         if let Some(kind) = self.preferred().find(|kind| kind.is_called(&name)) {
@@ -146,12 +146,15 @@ impl Catalog {
         let (resource, rest) = name.split_once('.')?;
         let in_group =
             |group: &str| self.preferred().find(|kind| kind.group == group && kind.is_called(resource));
-        in_group(rest).or_else(|| {
+        let at_version = || {
             let (version, group) = rest.split_once('.')?;
             self.kinds
                 .iter()
                 .find(|kind| kind.group == group && kind.version == version && kind.is_called(resource))
-        })
+        };
+        let in_group_like =
+            || self.preferred().find(|kind| kind.group.starts_with(rest) && kind.is_called(resource));
+        in_group(rest).or_else(at_version).or_else(in_group_like)
     }
 
     /// The served resource whose name is nearest to a name that resolves to nothing, for a hint; `None` when nothing is near.
@@ -216,6 +219,8 @@ mod tests {
         assert_eq!(catalog.resolve("deployments.v1beta1.apps").unwrap().version, "v1beta1");
         assert_eq!(catalog.resolve("ingresses").unwrap().group, "networking.k8s.io");
         assert_eq!(catalog.resolve("ingress.extensions").unwrap().group, "extensions");
+        assert_eq!(catalog.resolve("ingresses.networking").unwrap().group, "networking.k8s.io");
+        assert!(catalog.resolve("ingresses.").is_some() && catalog.resolve("ingresses.k8s.io").is_none());
         assert!(catalog.resolve("deployments.other").is_none());
     }
 

@@ -11,21 +11,25 @@ pub use selection::{CheckedSpec, Selection};
 
 /// The rules for a pair of lists of names, in Velero's words.
 fn list_problems(includes: &[String], excludes: &[String]) -> Vec<String> {
-    let star = |list: &[String]| list.iter().any(|text| text == "*");
-    let mut problems = Vec::new();
-    if includes.len() > 1 && star(includes) {
-        problems.push("includes list must either contain '*' only, or a non-empty list of items".to_owned());
-    }
-    if star(excludes) {
+    let mut problems = star_is_not_alone("includes", includes);
+    if excludes.iter().any(|text| text == "*") {
         problems.push("excludes list cannot contain '*'".to_owned());
     }
     problems.extend(overlaps(includes, excludes));
     problems
 }
 
+fn star_is_not_alone(list: &str, texts: &[String]) -> Vec<String> {
+    let star = texts.iter().any(|text| text == "*");
+    let problem = || format!("{list} list must either contain '*' only, or a non-empty list of items");
+    (star && texts.iter().any(|text| text != "*")).then(problem).into_iter().collect()
+}
+
 fn overlaps(includes: &[String], excludes: &[String]) -> impl Iterator<Item = String> {
-    excludes
-        .iter()
-        .filter(|item| *item != "*" && includes.contains(item))
-        .map(|item| format!("excludes list cannot contain an item in the includes list: {item}"))
+    excludes.iter().filter(|item| *item != "*" && includes.contains(item)).map(|item| in_both(item))
+}
+
+/// What is said of a name that is in both lists.
+pub(crate) fn in_both(item: &str) -> String {
+    format!("excludes list cannot contain an item in the includes list: {item}")
 }

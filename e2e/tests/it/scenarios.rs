@@ -21,3 +21,4 @@ mod stage;
 mod storage_classes;
 mod sync;
 mod time_to_live;
+mod volume_policies;

@@ -1,9 +1,9 @@
 //! The built-in backup actions, in the order in which they run (behaviour §5).
 
 mod crd_remap_version;
-mod persistent_volume;
-mod pod;
-mod service_account;
+pub(super) mod persistent_volume;
+pub(super) mod pod;
+pub(super) mod service_account;
 
 use std::sync::Arc;
 

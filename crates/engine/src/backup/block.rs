@@ -1,101 +1,122 @@
-//! Pods with hooks: stored in blocks of pods that share claims, between the hooks of all of them (behaviour §6.6, §6.9).
+//! Item blocks: pods with hooks and what belongs to them, stored together between the hooks of all their pods (behaviour §6.6, §6.9).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use futures::future::BoxFuture;
 
 use super::BackupError;
-use super::collect::KindPlan;
+use super::collect::{KindPlan, Role};
 use super::each::each;
+use super::held::{Held, UNORDERED};
 use super::run::Run;
 use super::store::Mode;
-use super::{Candidate, decide};
+use crate::action::ItemId;
 use crate::finding::{Level, chain};
 use crate::hook::backup::{self as hook, Phase};
 use crate::object::Object;
-use crate::port::ObjectRef;
-use crate::volume::pod::PodView;
 
-/// The rank of pods that `orderedResources` does not name.
-pub(super) const UNORDERED: usize = usize::MAX;
-
-/// A pod that waits until all pods are known. Only names are kept; the pod is read again when its turn comes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Held {
-    /// Place in `orderedResources`; [`UNORDERED`] for pods that are not there.
-    rank: usize,
-    namespace: String,
-    name: String,
-    claims: Vec<String>,
-}
+/// Names of the objects of a block, in the order in which they are stored.
+type Block = Vec<ItemId>;
 
 impl Run<'_> {
-    /// Holds a pod with hooks back.
-    pub(super) fn hold(&self, plan: &KindPlan, pod: &Object, rank: usize) {
-        let head = pod.head();
-        let claims = PodView::of(pod).unwrap_or_default().claims().map(ToOwned::to_owned).collect();
-        let (namespace, name) = (head.namespace.clone().unwrap_or_default(), head.name.clone());
-        let held = Held { rank, namespace, name, claims };
-        tracing::debug!(
-            resource = plan.name,
-            namespace = held.namespace,
-            name = held.name,
-            "held for its hooks"
-        );
-        self.hooks.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
-    }
-
-    /// Stores the pods that were held back, as many blocks at once as there are workers.
-    pub(super) async fn store_blocks(&self, plan: &KindPlan) -> Result<(), BackupError> {
+    /// Stores the pods that were held back, as many blocks at once as there are workers. False when there were none.
+    pub(super) async fn store_blocks(&self) -> Result<bool, BackupError> {
         let held = std::mem::take(&mut *self.hooks.held.lock().unwrap_or_else(PoisonError::into_inner));
+        if held.is_empty() {
+            return Ok(false);
+        }
         let workers = self.request.workers.max(1);
-        let store = |block| -> BoxFuture<'_, _> { Box::pin(self.store_block(plan, block)) };
-        each(workers, blocks(held), &store).await
+        let store = |block| -> BoxFuture<'_, _> { Box::pin(self.store_block(block)) };
+        each(workers, self.blocks(held).await?, &store).await?;
+        let behind = std::mem::take(&mut *self.hooks.behind.lock().unwrap_or_else(PoisonError::into_inner));
+        for id in behind {
+            self.relate(id, Mode::RELATED).await?;
+        }
+        Ok(true)
     }
 
-    async fn store_block(&self, plan: &KindPlan, block: Vec<Held>) -> Result<(), BackupError> {
-        let mut pods = Vec::new();
-        for held in block {
-            if let Some(pod) = self.fetch_held(plan, &held).await?
-                && self.run_hooks(plan, &pod, Phase::Pre).await
-            {
-                pods.push(pod);
+    /// Puts blocks together: each pod with everything that belongs to it, directly or through others, unless an earlier block has it.
+    /// The pods that `orderedResources` names are one block, the first, in their order.
+    async fn blocks(&self, mut held: Vec<Held>) -> Result<Vec<Block>, BackupError> {
+        held.sort();
+        let (mut taken, mut blocks) = (BTreeSet::new(), Vec::<Block>::new());
+        let mut ordered = false;
+        for pod in held {
+            if !ordered || pod.rank == UNORDERED {
+                blocks.push(Block::new());
+            }
+            ordered = pod.rank != UNORDERED;
+            if let Some(block) = blocks.last_mut() {
+                self.gather(pod.id, &mut taken, block).await?;
             }
         }
-        for pod in &pods {
-            self.consider(plan, pod.clone(), Mode::Block).await?;
-        }
-        for pod in &pods {
-            self.run_hooks(plan, pod, Phase::Post).await;
+        blocks.retain(|block| !block.is_empty());
+        Ok(blocks)
+    }
+
+    /// Adds an object to a block, and everything that belongs to it.
+    async fn gather(
+        &self,
+        id: ItemId,
+        taken: &mut BTreeSet<ItemId>,
+        block: &mut Block,
+    ) -> Result<(), BackupError> {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if !taken.insert(id.clone()) {
+                continue;
+            }
+            let Some((plan, object)) = self.read_member(&id).await? else { continue };
+            // The last one is looked at first.
+            let related = self.related_items(&plan, &object, false).await;
+            open.extend(related.into_iter().rev());
+            block.push(id);
         }
         Ok(())
     }
 
-    /// Reads a held pod; `None` when it is gone, or something keeps it out of the backup: then its hooks must not run.
-    async fn fetch_held(&self, plan: &KindPlan, held: &Held) -> Result<Option<Object>, BackupError> {
-        let reference = ObjectRef {
-            kind: plan.kind.clone(),
-            namespace: Some(held.namespace.clone()),
-            name: held.name.clone(),
-        };
-        let pod = match self.fetch(&reference).await {
-            Ok(pod) => pod,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return self.fetch_failed(&reference, error).await.map(|()| None),
-        };
-        let candidate =
-            Candidate { kind: &plan.kind, allowed: plan.allowed, head: pod.head(), must_include: false };
-        if let Some(skip) = decide(&candidate, self.selection, self.catalog) {
-            tracing::info!(resource = plan.name, namespace = held.namespace, name = held.name, "{skip}");
-            return Ok(None);
+    async fn store_block(&self, block: Block) -> Result<(), BackupError> {
+        let mut members = Vec::new();
+        for id in block {
+            // Read again: the hooks of blocks before this one may have taken their time.
+            if let Some(member) = self.read_member(&id).await? {
+                members.push(member);
+            }
         }
-        let taken = self.written.has(self.key(plan, pod.head()));
-        Ok((!taken).then_some(pod))
+        if let Some((plan, object)) = members.first() {
+            let (namespace, name) = (object.head().namespace.as_deref(), object.head().name.as_str());
+            tracing::info!(
+                resource = plan.name,
+                namespace,
+                name,
+                "Backing Up Item Block ({} items in block)",
+                members.len()
+            );
+        }
+        let mut ready = Vec::new();
+        for (plan, object) in members {
+            if self.run_hooks(&plan, &object, Phase::Pre).await {
+                ready.push((plan, object));
+            } else {
+                // Nothing else may bring it along.
+                self.written.claim(self.key(&plan, object.head()));
+            }
+        }
+        for (plan, object) in &ready {
+            self.consider(plan, object.clone(), Mode::Block).await?;
+        }
+        for (plan, object) in &ready {
+            self.run_hooks(plan, object, Phase::Post).await;
+        }
+        Ok(())
     }
 
-    /// Runs the hooks of a pod; false when the pod must not be stored.
+    /// Runs the hooks of a pod; false when the pod must not be stored. Other objects have no hooks.
     async fn run_hooks(&self, plan: &KindPlan, pod: &Object, phase: Phase) -> bool {
+        if plan.role != Role::Pod {
+            return true;
+        }
         let hooks = self.hooks.rules.of_pod(pod.head(), phase);
         let report = |failed: &hook::HookFailed| {
             self.report(Level::Error, &plan.resource, pod.head(), chain(failed));
@@ -106,80 +127,5 @@ impl Run<'_> {
             self.report(Level::Error, &plan.resource, pod.head(), message);
         }
         ran.is_ok()
-    }
-}
-
-/// Joins pods that share a claim, directly or through others, and those that `orderedResources` names, which come first and in their
-/// order (behaviour §6.6).
-fn blocks(mut held: Vec<Held>) -> Vec<Vec<Held>> {
-    held.sort();
-    // An ordered pod comes along in its list once more; its hooks must not run twice.
-    let mut seen = BTreeSet::new();
-    held.retain(|pod| seen.insert((pod.namespace.clone(), pod.name.clone())));
-    let mut blocks: Vec<Vec<Held>> = Vec::new();
-    let mut by_claim: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for pod in held {
-        let claims = pod.claims.iter().map(|claim| (pod.namespace.clone(), claim.clone()));
-        // No claim has no name.
-        let ordered = (pod.rank != UNORDERED).then(Default::default);
-        let keys: Vec<_> = claims.chain(ordered).collect();
-        let mut joined: Vec<usize> = keys.iter().filter_map(|key| by_claim.get(key).copied()).collect();
-        joined.sort_unstable();
-        joined.dedup();
-        let target = joined.first().copied().unwrap_or(blocks.len());
-        if target == blocks.len() {
-            blocks.push(Vec::new());
-        }
-        for other in joined.into_iter().skip(1) {
-            let moved = std::mem::take(&mut blocks[other]);
-            blocks[target].extend(moved);
-            by_claim.values_mut().filter(|block| **block == other).for_each(|block| *block = target);
-        }
-        by_claim.extend(keys.into_iter().map(|key| (key, target)));
-        blocks[target].push(pod);
-    }
-    blocks.retain(|block| !block.is_empty());
-    for block in &mut blocks {
-        block.sort();
-    }
-    blocks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pods_that_share_claims_are_one_block() {
-        let pod = |name: &str, claims: &[&str]| Held {
-            rank: UNORDERED,
-            namespace: "n".into(),
-            name: name.into(),
-            claims: claims.iter().map(ToString::to_string).collect(),
-        };
-        let held =
-            vec![pod("a", &["x"]), pod("b", &["y"]), pod("c", &[]), pod("d", &["y", "x"]), pod("e", &["z"])];
-        let names: Vec<Vec<String>> =
-            blocks(held).into_iter().map(|block| block.into_iter().map(|pod| pod.name).collect()).collect();
-        assert_eq!(names, [vec!["a", "b", "d"], vec!["c"], vec!["e"]]);
-    }
-
-    #[test]
-    fn ordered_pods_are_the_first_block_in_their_order() {
-        let pod = |name: &str, rank: usize, claims: &[&str]| Held {
-            rank,
-            namespace: "n".into(),
-            name: name.into(),
-            claims: claims.iter().map(ToString::to_string).collect(),
-        };
-        let held = vec![
-            pod("a", UNORDERED, &["x"]),
-            pod("z", 0, &[]),
-            pod("b", UNORDERED, &[]),
-            pod("m", 1, &["x"]),
-        ];
-        let names: Vec<Vec<String>> =
-            blocks(held).into_iter().map(|block| block.into_iter().map(|pod| pod.name).collect()).collect();
-        assert_eq!(names, [vec!["z", "m", "a"], vec!["b"]]);
     }
 }

@@ -1,16 +1,18 @@
 //! Lists the objects of a kind, across the cluster or namespace by namespace, whichever is less work.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use futures::future::BoxFuture;
 
-use super::block::UNORDERED;
+use super::BackupError;
 use super::each::each;
+use super::held::UNORDERED;
 use super::page::PagedList;
 use super::run::Run;
 use super::store::Mode;
-use super::{BackupError, Purpose};
-use crate::action::chain::ResolvedAction;
+use crate::action::chain::{ResolvedAction, ResolvedBlockAction};
 use crate::budget::Share;
 use crate::catalog::{GroupResource, Kind};
 use crate::finding::{Finding, Level, Place, chain};
@@ -33,6 +35,8 @@ pub(super) struct KindPlan {
     pub(super) role: Role,
     /// Indices of the actions that are for the kind.
     pub(super) actions: Vec<usize>,
+    /// Indices of the item block actions that are for the kind; none for versions that are not preferred.
+    pub(super) block_actions: Vec<usize>,
 }
 
 /// What is special about a kind.
@@ -43,6 +47,21 @@ pub(super) enum Role {
     Volume,
     Namespace,
     Other,
+}
+
+/// A kind that is being listed.
+struct Listing<'p> {
+    plan: &'p KindPlan,
+    /// Objects that the lists held so far.
+    retrieved: &'p AtomicU64,
+}
+
+impl Deref for Listing<'_> {
+    type Target = KindPlan;
+
+    fn deref(&self) -> &KindPlan {
+        self.plan
+    }
 }
 
 /// What is left to list.
@@ -56,6 +75,10 @@ impl Run<'_> {
     pub(super) fn plan(&self, kind: &Arc<Kind>) -> KindPlan {
         let resource = kind.group_resource();
         let is_for = |(index, action): (usize, &ResolvedAction)| action.is_for(&resource).then_some(index);
+        let preferred = self.catalog.get(&resource).is_none_or(|preferred| preferred.version == kind.version);
+        let blocks = |(index, action): (usize, &ResolvedBlockAction)| {
+            (preferred && action.is_for(&resource)).then_some(index)
+        };
         let role = match resource.to_string().as_str() {
             "pods" => Role::Pod,
             "persistentvolumeclaims" => Role::Claim,
@@ -65,23 +88,22 @@ impl Run<'_> {
         };
         KindPlan {
             name: resource.to_string(),
-            preferred: self.catalog.get(&resource).is_none_or(|preferred| preferred.version == kind.version),
+            preferred,
             allowed: role == Role::Namespace || self.selection.allows(kind),
             role,
             actions: self.actions.iter().enumerate().filter_map(is_for).collect(),
+            block_actions: self.block_actions.iter().enumerate().filter_map(blocks).collect(),
             kind: Arc::clone(kind),
             resource,
         }
     }
 
-    /// Pods, then blocks of the pods that have hooks, then claims, then volumes: a claim or volume of a block must not be stored outside
-    /// of its hooks.
+    /// Pods, then claims, then volumes; the blocks of pods that have hooks as soon as their pods are known: a claim or volume of a block
+    /// must not be stored outside of its hooks.
     pub(super) async fn collect_workloads(&self, plans: Vec<KindPlan>) -> Result<(), BackupError> {
         for plan in plans {
             self.collect_kind(&plan).await?;
-            if plan.role == Role::Pod {
-                self.store_blocks(&plan).await?;
-            }
+            self.store_blocks().await?;
         }
         Ok(())
     }
@@ -89,6 +111,8 @@ impl Run<'_> {
     /// Lists and stores all objects of a kind.
     pub(super) async fn collect_kind(&self, plan: &KindPlan) -> Result<(), BackupError> {
         self.store_ordered(plan).await?;
+        let retrieved = AtomicU64::new(0);
+        let plan = &Listing { plan, retrieved: &retrieved };
         for labels in self.selection.label_queries() {
             let query = ListQuery { namespace: None, label_selector: labels, field_selector: String::new() };
             let scope = match self.selection.namespaces().named().filter(|_| plan.kind.namespaced) {
@@ -102,14 +126,31 @@ impl Run<'_> {
                 Scope::Done => {}
             }
         }
+        self.log_kind(plan, retrieved.load(Relaxed));
         Ok(())
+    }
+
+    fn log_kind(&self, plan: &KindPlan, retrieved: u64) {
+        let (group, resource) = (plan.kind.api_version(), plan.resource.resource.as_str());
+        if retrieved == 0 {
+            tracing::debug!(group, resource, "Retrieved 0 items");
+            return;
+        }
+        tracing::info!(group, resource, "Retrieved {retrieved} items");
+        let (total, done) = self.progress.snapshot();
+        tracing::info!(
+            group,
+            resource,
+            progress = "",
+            "Backed up {done} items out of an estimated total of {total} (estimate will change throughout the backup)"
+        );
     }
 
     /// Looks at the first page across the cluster. Where most of a large cluster's objects are not wanted, they are not read: the
     /// answer is then to list by namespace. Otherwise everything is stored already when this returns.
     async fn choose_scope<'n>(
         &self,
-        plan: &KindPlan,
+        plan: &Listing<'_>,
         query: &ListQuery,
         names: Vec<&'n str>,
     ) -> Result<Scope<'n>, BackupError> {
@@ -126,7 +167,7 @@ impl Run<'_> {
         Ok(Scope::Done)
     }
 
-    async fn list_cluster(&self, plan: &KindPlan, query: &ListQuery) -> Result<(), BackupError> {
+    async fn list_cluster(&self, plan: &Listing<'_>, query: &ListQuery) -> Result<(), BackupError> {
         let mut list = self.lists.open(self.ports, &plan.kind, query.clone());
         match list.next().await {
             Ok(first) => self.take_pages(plan, list, first).await,
@@ -140,7 +181,7 @@ impl Run<'_> {
 
     async fn list_namespaces(
         &self,
-        plan: &KindPlan,
+        plan: &Listing<'_>,
         query: &ListQuery,
         names: Vec<&str>,
     ) -> Result<(), BackupError> {
@@ -161,7 +202,7 @@ impl Run<'_> {
     /// Stores a page while the next one is on its way.
     async fn take_pages(
         &self,
-        plan: &KindPlan,
+        plan: &Listing<'_>,
         mut list: PagedList<'_>,
         first: Option<(Page, Share)>,
     ) -> Result<(), BackupError> {
@@ -182,8 +223,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn take(&self, plan: &KindPlan, page: Page) -> Result<(), BackupError> {
+    async fn take(&self, plan: &Listing<'_>, page: Page) -> Result<(), BackupError> {
         for object in page.items {
+            plan.retrieved.fetch_add(1, Relaxed);
             self.take_listed(plan, object, UNORDERED).await?;
         }
         Ok(())
@@ -200,21 +242,16 @@ impl Run<'_> {
             if !self.selection.namespaces().contains(namespace) {
                 return Ok(());
             }
-            if self.selection.has_labels() {
+            if self.selection.has_labels() && self.selection.wants(&plan.kind, object.head(), self.catalog) {
                 self.ledger.namespace_used(namespace);
             }
         }
-        let keeps = self.request.purpose == Purpose::Keep;
-        if keeps && plan.role == Role::Pod && plan.preferred && self.hooks.rules.has_any(object.head()) {
-            self.hold(plan, &object, rank);
-            return Ok(());
-        }
-        self.consider(plan, object, Mode::Listed).await.map(drop)
+        self.enter(plan, object, Mode::Listed(rank)).await
     }
 
     /// A list failed for good. Its objects are missing, which is an error in the results; only a cluster that is gone altogether
     /// ends the backup.
-    async fn list_failed(
+    pub(super) async fn list_failed(
         &self,
         plan: &KindPlan,
         namespace: Option<&str>,

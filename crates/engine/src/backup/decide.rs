@@ -19,7 +19,7 @@ pub enum Skip {
     ClusterResourceExcluded,
     /// Its kind is namespaced and not included.
     ResourceExcluded,
-    /// A filter policy of the resource policies leaves it out.
+    /// Its labels are not selected, or a filter policy of the resource policies leaves it out.
     FilterPolicy,
     /// It is being deleted.
     BeingDeleted,
@@ -30,15 +30,15 @@ pub enum Skip {
 impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ExcludeLabel => "excluded: it has the label velero.io/exclude-from-backup=true",
-            Self::NamespaceExcluded => "excluded: its namespace is excluded",
+            Self::ExcludeLabel => "Excluding item because it has label velero.io/exclude-from-backup=true",
+            Self::NamespaceExcluded => "Excluding item because namespace is excluded",
             Self::ClusterResourceExcluded => {
-                "excluded: its resource is cluster-scoped and excluded by the cluster filter"
+                "Excluding item because resource is cluster-scoped and is excluded by cluster filter"
             }
-            Self::ResourceExcluded => "excluded: its resource is excluded",
-            Self::FilterPolicy => "excluded by a filter policy",
-            Self::BeingDeleted => "skipped: it is being deleted",
-            Self::Action => "skipped: an item action asked to leave it out",
+            Self::ResourceExcluded => "Excluding item because resource is excluded",
+            Self::FilterPolicy => "Excluding item because a filter policy leaves it out",
+            Self::BeingDeleted => "Skipping item because it's being deleted",
+            Self::Action => "Skipping item because an item action asked to leave it out",
         })
     }
 }
@@ -52,8 +52,19 @@ pub struct Candidate<'a> {
     pub allowed: bool,
     /// Its head.
     pub head: &'a Head,
-    /// Whether a stored object demands it whatever the filters say (`backup.velero.io/must-include-additional-items`).
-    pub must_include: bool,
+    /// How it came along.
+    pub origin: Origin,
+}
+
+/// How an object came along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From a list of its kind.
+    Listed,
+    /// A stored object needs it.
+    Related,
+    /// A stored object demands it whatever the filters say (`backup.velero.io/must-include-additional-items`).
+    MustInclude,
 }
 
 type Check = fn(&Candidate<'_>, &Selection, &Catalog) -> Option<Skip>;
@@ -66,7 +77,7 @@ const CHECKS: &[Check] = &[being_deleted];
 
 /// The first reason not to store an object; `None` to store it.
 pub fn decide(candidate: &Candidate<'_>, selection: &Selection, catalog: &Catalog) -> Option<Skip> {
-    let filters = if candidate.must_include { &[] } else { FILTERS };
+    let filters = if candidate.origin == Origin::MustInclude { &[] } else { FILTERS };
     filters.iter().chain(CHECKS).find_map(|check| check(candidate, selection, catalog))
 }
 
@@ -88,9 +99,137 @@ fn resource(candidate: &Candidate<'_>, _: &Selection, _: &Catalog) -> Option<Ski
 }
 
 fn filter_policy(candidate: &Candidate<'_>, selection: &Selection, catalog: &Catalog) -> Option<Skip> {
-    (!selection.policies_allow(candidate.kind, candidate.head, catalog)).then_some(Skip::FilterPolicy)
+    let Candidate { kind, head, .. } = candidate;
+    let allowed = match candidate.origin {
+        // Namespaces have rules of their own about labels.
+        Origin::Listed if !kind.group_resource().is("", "namespaces") => selection.wants(kind, head, catalog),
+        _ => selection.policies_allow_related(kind, head, catalog),
+    };
+    (!allowed).then_some(Skip::FilterPolicy)
 }
 
 fn being_deleted(candidate: &Candidate<'_>, _: &Selection, _: &Catalog) -> Option<Skip> {
     candidate.head.deleting.then_some(Skip::BeingDeleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bowline_api::backup::BackupSpec;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::object::Object;
+    use crate::select::CheckedSpec;
+    use crate::select::namespace::LiveNamespaces;
+    use crate::select::policy::Policies;
+
+    fn catalog() -> Catalog {
+        let kinds = vec![
+            Kind::builtin("", "v1", "Secret", "secrets", true),
+            Kind::builtin("", "v1", "Pod", "pods", true),
+            Kind::builtin("", "v1", "Node", "nodes", false),
+            Kind::builtin("", "v1", "Namespace", "namespaces", false),
+        ];
+        Catalog::new(kinds, Vec::new())
+    }
+
+    fn decided(spec: Value, policies: &str, resource: &str, metadata: Value, origin: Origin) -> Option<Skip> {
+        let spec: BackupSpec = serde_json::from_value(spec).unwrap();
+        let names: std::collections::BTreeSet<_> = ["shop", "other"].map(str::to_owned).into();
+        let live = LiveNamespaces { names, complete: true, ..LiveNamespaces::default() };
+        let policies = Policies::parse(&format!("version: v1\n{policies}")).unwrap();
+        let checked = CheckedSpec::new(&spec).unwrap();
+        let catalog = catalog();
+        let (selection, _) = Selection::resolve(&spec, checked, policies, &live, &catalog);
+        let kind: Arc<Kind> = catalog.resolve(resource).unwrap().clone();
+        let allowed = resource == "namespaces" || selection.allows(&kind);
+        let object = Object::from_tree(&json!({"metadata": metadata})).unwrap();
+        decide(&Candidate { kind: &kind, allowed, head: object.head(), origin }, &selection, &catalog)
+    }
+
+    #[test]
+    fn the_first_reason_that_objects_is_given() {
+        use Origin::{Listed, MustInclude, Related};
+        let secret = |extra: Value| {
+            let mut metadata = json!({"name": "s", "namespace": "shop"});
+            metadata.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            metadata
+        };
+        let label = json!({"labels": {"velero.io/exclude-from-backup": "true"}});
+        let leaving = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+        let node = json!({"name": "n"});
+        for (spec, resource, metadata, origin, expected) in [
+            (json!({}), "secrets", secret(json!({})), Listed, None),
+            (json!({}), "secrets", secret(label.clone()), Listed, Some(Skip::ExcludeLabel)),
+            (
+                json!({}),
+                "secrets",
+                secret(json!({"labels": {"velero.io/exclude-from-backup": "1"}})),
+                Listed,
+                None,
+            ),
+            (
+                json!({"excludedNamespaces": ["shop"]}),
+                "secrets",
+                secret(label.clone()),
+                Related,
+                Some(Skip::ExcludeLabel),
+            ),
+            (
+                json!({"includedNamespaces": ["other"]}),
+                "secrets",
+                secret(json!({})),
+                Related,
+                Some(Skip::NamespaceExcluded),
+            ),
+            (
+                json!({"excludedResources": ["secrets"]}),
+                "secrets",
+                secret(json!({})),
+                Related,
+                Some(Skip::ResourceExcluded),
+            ),
+            (
+                json!({"includeClusterResources": false}),
+                "nodes",
+                node.clone(),
+                Related,
+                Some(Skip::ClusterResourceExcluded),
+            ),
+            (json!({"includedNamespaces": ["shop"]}), "nodes", node.clone(), Related, None),
+            (json!({}), "secrets", secret(leaving.clone()), Listed, Some(Skip::BeingDeleted)),
+            (json!({}), "secrets", secret(leaving), MustInclude, Some(Skip::BeingDeleted)),
+            (json!({"excludedNamespaces": ["shop"]}), "secrets", secret(label), MustInclude, None),
+            (json!({"includeClusterResources": false}), "nodes", node.clone(), MustInclude, None),
+            (json!({"includeClusterResources": false}), "namespaces", node, Listed, None),
+        ] {
+            let found = decided(spec.clone(), "", resource, metadata.clone(), origin);
+            assert_eq!(found, expected, "{spec} {resource} {metadata} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_policy_takes_the_place_of_the_selectors_where_it_speaks() {
+        let policies = "namespacedFilterPolicies:\n- namespaces: [shop]\n  resourceFilters:\n  \
+             - {kinds: [secrets], names: [kept], labelSelector: {matchLabels: {tier: db}}}";
+        let spec = json!({"labelSelector": {"matchLabels": {"app": "web"}}});
+        let left_out = Some(Skip::FilterPolicy);
+        for (resource, namespace, name, label, origin, expected) in [
+            ("secrets", "shop", "kept", "tier=db", Origin::Listed, None),
+            ("secrets", "shop", "kept", "app=web", Origin::Listed, left_out),
+            ("secrets", "shop", "kept", "app=web", Origin::Related, None),
+            ("secrets", "shop", "other", "tier=db", Origin::Related, left_out),
+            ("pods", "shop", "kept", "app=web", Origin::Listed, left_out),
+            ("pods", "shop", "kept", "app=web", Origin::Related, None),
+            ("secrets", "other", "any", "app=web", Origin::Listed, None),
+            ("secrets", "other", "any", "tier=db", Origin::Listed, left_out),
+        ] {
+            let (key, value) = label.split_once('=').unwrap();
+            let metadata = json!({"name": name, "namespace": namespace, "labels": {key: value}});
+            let found = decided(spec.clone(), policies, resource, metadata, origin);
+            assert_eq!(found, expected, "{resource} {namespace}/{name} {label} {origin:?}");
+        }
+    }
 }

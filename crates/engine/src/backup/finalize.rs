@@ -13,8 +13,7 @@ use crate::archive::pipe;
 use crate::archive::spool::{EntryId, Spool};
 use crate::archive::writer::Entry;
 use crate::catalog::GroupResource;
-use crate::finding::Findings;
-use crate::port::Ports;
+use crate::port::{ObjectRef, Ports};
 use crate::progress::Progress;
 
 /// Writes the archive `stored` anew: `items` and what the actions add to them as they are now, everything else as it was. An item that
@@ -41,12 +40,11 @@ async fn make(
     archive: pipe::Sink,
 ) -> Result<FinalizeOutcome, BackupError> {
     let progress = Progress::default();
-    // What is odd about the spec or the cluster was reported when the backup was made, so those findings are dropped.
-    let mut base = Base::new(request, ports, &progress).await?;
-    base.findings = Findings::default();
+    let base = Base::new(request, ports, &progress).await?;
     let run = base.run(archive);
     for item in items {
-        run.store_one(item.clone(), Mode::Related { must: true, now: true }).await?;
+        run.store_one(item.clone(), Mode::Related { must: true, now: true, block: false }).await?;
+        run.store_other_versions(item).await?;
     }
     run.copy(stored).await?;
     let Run { writer, ledger, .. } = run;
@@ -56,6 +54,24 @@ async fn make(
 }
 
 impl Run<'_> {
+    /// Reads an item again at the other versions that are stored with it.
+    async fn store_other_versions(&self, item: &ItemId) -> Result<(), BackupError> {
+        for plan in self.other_versions(&item.resource) {
+            let (namespace, name) = (item.namespace.clone(), item.name.clone());
+            let object = ObjectRef { kind: plan.kind.clone(), namespace, name };
+            match self.fetch(&object).await {
+                Ok(object) => {
+                    let mode = Mode::Related { must: true, now: true, block: false };
+                    self.consider(&plan, object, mode).await?;
+                }
+                // The preferred version has told it.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => self.fetch_failed(&object, error).await?,
+            }
+        }
+        Ok(())
+    }
+
     /// Takes over every object that was not written.
     async fn copy(&self, stored: &Spool) -> Result<(), BackupError> {
         for resource in stored.resources() {
@@ -80,9 +96,14 @@ impl Run<'_> {
         if self.written.claim(key) {
             copies.push((entry, true));
         }
-        // Copies at other versions are those of the first pass; actions work on the preferred one.
-        let others = versions.iter().skip(1).filter_map(|version| stored.find_version(&id, version));
-        copies.extend(others.map(|entry| (entry, false)));
+        for version in versions.iter().skip(1) {
+            let key = self.written.key(&resource, version, id.namespace.as_deref(), &id.name);
+            if let Some(entry) = stored.find_version(&id, version)
+                && self.written.claim(key)
+            {
+                copies.push((entry, false));
+            }
+        }
         for (entry, preferred) in copies {
             let object = stored.load(entry).map_err(BackupError::Stored)?;
             let version = object.head().api_version.rsplit('/').next().unwrap_or_default().to_owned();

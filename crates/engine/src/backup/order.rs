@@ -22,12 +22,11 @@ impl Run<'_> {
             };
             let reference = ObjectRef { kind: plan.kind.clone(), namespace, name };
             match self.fetch(&reference).await {
-                Ok(object) if self.selection.selects(object.head()) => {
+                Ok(object) if self.selection.wants(&plan.kind, object.head(), self.catalog) => {
                     self.take_listed(plan, object, rank).await?;
                 }
-                Ok(_) => {}
                 Err(error) if !error.is_not_found() => self.fetch_failed(&reference, error).await?,
-                Err(_) => {
+                Ok(_) | Err(_) => {
                     let message = format!(
                         "Cannot find resource '{text}', which orderedResources of {} names.",
                         plan.name

@@ -20,15 +20,24 @@ pub(super) const FETCHES: usize = 8;
 
 /// Objects that can wait until all lists are read: most of them come along in a list.
 #[derive(Debug, Default)]
-pub(super) struct Related(Mutex<HashMap<u128, (ItemId, bool)>>);
+pub(super) struct Related(Mutex<HashMap<u128, Waiting>>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    id: ItemId,
+    must: bool,
+    block: bool,
+}
 
 impl Related {
-    fn add(&self, key: u128, id: ItemId, must: bool) {
+    fn add(&self, key: u128, id: ItemId, must: bool, block: bool) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.entry(key).or_insert((id, false)).1 |= must;
+        let entry = waiting.entry(key).or_insert(Waiting { id, must: false, block: false });
+        entry.must |= must;
+        entry.block |= block;
     }
 
-    fn take(&self) -> Vec<(ItemId, bool)> {
+    fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.drain().map(|(_, entry)| entry).collect()
     }
@@ -36,16 +45,16 @@ impl Related {
 
 impl Run<'_> {
     /// Stores an object that a stored one needs: now, or when all lists are read. Boxed, because it leads back to where it is called.
-    pub(super) fn relate(&self, id: ItemId, must: bool, now: bool) -> BoxFuture<'_, Result<(), BackupError>> {
+    pub(super) fn relate(&self, id: ItemId, mode: Mode) -> BoxFuture<'_, Result<(), BackupError>> {
         Box::pin(async move {
             let key = self.written.key(&id.resource.to_string(), "", id.namespace.as_deref(), &id.name);
             if self.written.has(key) {
                 return Ok(());
             }
-            if now {
-                return self.store_one(id, Mode::Related { must, now }).await;
+            match mode {
+                Mode::Related { must, now: false, block } => self.related.add(key, id, must, block),
+                mode => self.store_one(id, mode).await?,
             }
-            self.related.add(key, id, must);
             Ok(())
         })
     }
@@ -58,8 +67,8 @@ impl Run<'_> {
                 return Ok(());
             }
             waiting.sort();
-            let store = |(id, must)| -> BoxFuture<'_, _> {
-                Box::pin(self.store_one(id, Mode::Related { must, now: false }))
+            let store = |Waiting { id, must, block }| -> BoxFuture<'_, _> {
+                Box::pin(self.store_one(id, Mode::Related { must, now: false, block }))
             };
             each(FETCHES, waiting, &store).await?;
         }
@@ -77,20 +86,24 @@ impl Run<'_> {
         }
         let object = ObjectRef { kind: plan.kind.clone(), namespace: id.namespace, name: id.name };
         match self.fetch(&object).await {
-            Ok(object) => self.consider(&plan, object, mode).await.map(drop),
-            Err(error) if error.is_not_found() => {
-                let message = "a stored object needs it, but it does not exist";
-                self.report_named(
-                    Level::Warning,
-                    &plan.resource,
-                    object.namespace.as_deref(),
-                    &object.name,
-                    message,
-                );
-                Ok(())
-            }
-            Err(error) => self.fetch_failed(&object, error).await,
+            Ok(object) => self.enter(&plan, object, mode).await,
+            Err(error) => self.related_missing(&object, error).await,
         }
+    }
+
+    /// Reports that an object that a stored one needs could not be read.
+    pub(super) async fn related_missing(
+        &self,
+        object: &ObjectRef,
+        error: ClusterError,
+    ) -> Result<(), BackupError> {
+        if !error.is_not_found() {
+            return self.fetch_failed(object, error).await;
+        }
+        let (resource, message) =
+            (object.kind.group_resource(), "a stored object needs it, but it does not exist");
+        self.report_named(Level::Warning, &resource, object.namespace.as_deref(), &object.name, message);
+        Ok(())
     }
 
     /// Reads one object.

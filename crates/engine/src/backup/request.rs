@@ -6,7 +6,7 @@ use bowline_api::artifact::{BackupOperation, BackupVolumeInfo, ResourceList};
 use bowline_api::backup::Backup;
 use thiserror::Error;
 
-use crate::action::BackupAction;
+use crate::action::{BackupAction, ItemBlockAction};
 use crate::finding::Findings;
 use crate::port::ClusterError;
 use crate::select::policy::Policies;
@@ -19,6 +19,8 @@ pub struct BackupRequest {
     pub backup: Arc<Backup>,
     /// Actions in the order in which they run; [`crate::action::backup::builtin`] makes the built-in ones.
     pub actions: Vec<Arc<dyn BackupAction>>,
+    /// Actions that put item blocks together; [`crate::action::item_block::builtin`] makes the built-in ones.
+    pub block_actions: Vec<Arc<dyn ItemBlockAction>>,
     /// The resource policies that the spec names, read and checked; `None` without any.
     pub policies: Option<Arc<Policies>>,
     /// Whether every served version of an object is stored, not only the preferred one (`EnableAPIGroupVersions`).

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use super::block::Held;
 use super::collect::KindPlan;
 use super::each::each;
+use super::held::Held;
 use super::ledger::Ledger;
 use super::page::Lists;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, prepare, prepare_to_finalize};
 use super::related::Related;
 use super::written::Written;
-use super::{BackupError, BackupOutcome, BackupRequest};
-use crate::action::chain::ResolvedAction;
+use super::{BackupError, BackupOutcome, BackupRequest, Purpose};
+use crate::action::ItemId;
+use crate::action::chain::{ResolvedAction, ResolvedBlockAction};
 use crate::archive::{pipe, writer::Writer};
 use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::finding::{Finding, Findings, Level, Place};
@@ -42,6 +43,7 @@ pub(super) struct Base<'a> {
     prepared: Prepared,
     hooks: HookRules,
     actions: Vec<ResolvedAction>,
+    block_actions: Vec<ResolvedBlockAction>,
 }
 
 /// A run in progress.
@@ -56,6 +58,7 @@ pub(super) struct Run<'a> {
     /// Included namespaces that are active.
     pub(super) namespaces: &'a [Object],
     pub(super) actions: &'a [ResolvedAction],
+    pub(super) block_actions: &'a [ResolvedBlockAction],
     pub(super) hooks: Hooks<'a>,
     pub(super) writer: Writer,
     pub(super) written: Written,
@@ -68,6 +71,10 @@ pub(super) struct Hooks<'a> {
     pub(super) rules: &'a HookRules,
     pub(super) counter: HookCounter,
     pub(super) held: Mutex<Vec<Held>>,
+    /// What waits for the blocks of held pods, and must not be lost when these are gone when their turn comes.
+    pub(super) behind: Mutex<Vec<ItemId>>,
+    /// Objects whose related objects are looked after.
+    pub(super) searched: Written,
 }
 
 /// Makes a backup: writes the archive and says what is in it. Nothing is kept when this fails or when `cancel` is cancelled: the
@@ -122,7 +129,10 @@ impl<'a> Base<'a> {
     ) -> Result<Self, BackupError> {
         let findings = Findings::default();
         let lists = Lists::new(request.memory_budget, request.page_size, LIST_REQUESTS);
-        let prepared = prepare(request, ports, &lists, &findings).await?;
+        let prepared = match request.purpose {
+            Purpose::Finalize => prepare_to_finalize(ports).await?,
+            Purpose::Keep | Purpose::Compare => prepare(request, ports, &lists, &findings).await?,
+        };
         let spec = &request.backup.spec;
         let hooks = HookRules::resolve(&spec.hooks, &prepared.catalog).map_err(BackupError::Invalid)?;
         let mut actions = Vec::with_capacity(request.actions.len());
@@ -130,7 +140,12 @@ impl<'a> Base<'a> {
             let resolved = ResolvedAction::resolve(action, &prepared.catalog).await;
             actions.push(resolved.map_err(BackupError::Action)?);
         }
-        Ok(Self { request, ports, progress, findings, lists, prepared, hooks, actions })
+        let mut block_actions = Vec::with_capacity(request.block_actions.len());
+        for action in &request.block_actions {
+            let resolved = ResolvedBlockAction::resolve(action, &prepared.catalog).await;
+            block_actions.push(resolved.map_err(BackupError::Action)?);
+        }
+        Ok(Self { request, ports, progress, findings, lists, prepared, hooks, actions, block_actions })
     }
 
     /// A run that writes to `archive` and has done nothing yet.
@@ -145,7 +160,14 @@ impl<'a> Base<'a> {
             selection: &self.prepared.selection,
             namespaces: &self.prepared.namespaces,
             actions: &self.actions,
-            hooks: Hooks { rules: &self.hooks, counter: HookCounter::default(), held: Mutex::default() },
+            block_actions: &self.block_actions,
+            hooks: Hooks {
+                rules: &self.hooks,
+                counter: HookCounter::default(),
+                held: Mutex::default(),
+                behind: Mutex::default(),
+                searched: Written::default(),
+            },
             writer: Writer::new(archive, Arc::clone(&self.ports.clock)),
             written: Written::default(),
             related: Related::default(),
@@ -181,7 +203,13 @@ impl Run<'_> {
             |plan: KindPlan| -> BoxFuture<'_, _> { Box::pin(async move { self.collect_kind(&plan).await }) };
         let others = each(OPEN_KINDS, others, &work);
         tokio::try_join!(workloads, others)?;
-        self.store_related().await?;
+        // A block may need further objects, and these may belong to pods that have hooks.
+        loop {
+            self.store_related().await?;
+            if !self.store_blocks().await? {
+                break;
+            }
+        }
         self.store_namespaces().await?;
         self.store_definitions().await
     }
@@ -198,11 +226,9 @@ impl Run<'_> {
             .collect();
         if self.request.all_versions {
             let listed: Vec<_> = kinds.iter().map(|kind| kind.group_resource()).collect();
-            kinds.extend(self.catalog.all().iter().filter(|kind| {
-                let resource = kind.group_resource();
-                listed.contains(&resource)
-                    && self.catalog.get(&resource).is_some_and(|preferred| preferred.version != kind.version)
-            }));
+            for resource in &listed {
+                kinds.extend(self.not_preferred(resource));
+            }
         }
         let rank = |kind: &Kind| match (kind.group.as_str(), kind.plural.as_str()) {
             ("", "pods") => 0,
@@ -212,6 +238,22 @@ impl Run<'_> {
         };
         kinds.sort_by_key(|kind| rank(kind));
         kinds.into_iter().map(|kind| self.plan(kind)).partition(|plan| rank(&plan.kind) < 3)
+    }
+
+    /// The versions of a resource besides the preferred one, as far as they are stored.
+    pub(super) fn other_versions(&self, resource: &GroupResource) -> Vec<KindPlan> {
+        if !self.request.all_versions {
+            return Vec::new();
+        }
+        self.not_preferred(resource).into_iter().map(|kind| self.plan(kind)).collect()
+    }
+
+    fn not_preferred(&self, resource: &GroupResource) -> Vec<&Arc<Kind>> {
+        let preferred = self.catalog.get(resource).map(|kind| kind.version.as_str());
+        let is_other = |kind: &&Arc<Kind>| {
+            kind.group_resource() == *resource && preferred.is_some_and(|version| version != kind.version)
+        };
+        self.catalog.all().iter().filter(is_other).collect()
     }
 
     /// Reports something about an object, and places it as Velero does: cluster-scoped objects have no place of their own.

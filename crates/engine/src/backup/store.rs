@@ -9,7 +9,7 @@ use bowline_api::resource::ObjectKey;
 
 use super::collect::{KindPlan, Role};
 use super::run::Run;
-use super::{BackupError, Candidate, Purpose, Skip, decide};
+use super::{BackupError, Candidate, Origin, Purpose, Skip, decide};
 use crate::action::{ActionError, BackupContext, BackupEffects, Item, ItemId};
 use crate::archive::writer::Entry;
 use crate::finding::{Level, chain};
@@ -18,22 +18,35 @@ use crate::object::{Head, Object};
 /// How an object came along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// From a list; what it needs can wait until all lists are read.
-    Listed,
+    /// From a list, with its place in `orderedResources`; what it needs can wait until all lists are read.
+    Listed(usize),
     /// In a block; what it needs is stored now, between the hooks.
     Block,
-    /// A stored object needs it; the filters count unless `must`.
+    /// A stored object needs it.
     Related {
         /// Whether the filters are overridden.
         must: bool,
         /// Whether this happens inside a block.
         now: bool,
+        /// Whether it belongs into one block with the other, so that what belongs to it comes along too.
+        block: bool,
     },
 }
 
 impl Mode {
+    /// Needed by a stored object, with no hurry.
+    pub(super) const RELATED: Self = Self::Related { must: false, now: false, block: false };
+
     fn is_now(self) -> bool {
         matches!(self, Self::Block | Self::Related { now: true, .. })
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Self::Listed(_) => Origin::Listed,
+            Self::Related { must: true, .. } => Origin::MustInclude,
+            Self::Block | Self::Related { .. } => Origin::Related,
+        }
     }
 }
 
@@ -45,21 +58,29 @@ impl Run<'_> {
         object: Object,
         mode: Mode,
     ) -> Result<bool, BackupError> {
-        let must_include = matches!(mode, Mode::Related { must: true, .. });
-        let candidate =
-            Candidate { kind: &plan.kind, allowed: plan.allowed, head: object.head(), must_include };
-        if let Some(skip) = decide(&candidate, self.selection, self.catalog) {
+        if let Some(skip) = self.objection(plan, object.head(), mode) {
             log_skip(plan, object.head(), skip);
             return Ok(false);
         }
-        if !self.written.claim(self.key(plan, object.head())) {
+        let key = self.key(plan, object.head());
+        if !self.written.claim(key) {
             return Ok(true);
         }
         self.progress.found(1);
         self.ledger.found();
         let stored = self.store(plan, object, mode).await;
         self.progress.finished(1);
+        if self.request.purpose == Purpose::Finalize && !matches!(stored, Ok(true)) {
+            // The archive keeps it as it was.
+            self.written.release(key);
+        }
         stored
+    }
+
+    /// Why an object is not stored.
+    pub(super) fn objection(&self, plan: &KindPlan, head: &Head, mode: Mode) -> Option<Skip> {
+        let candidate = Candidate { kind: &plan.kind, allowed: plan.allowed, head, origin: mode.origin() };
+        decide(&candidate, self.selection, self.catalog)
     }
 
     pub(super) fn key(&self, plan: &KindPlan, head: &Head) -> u128 {
@@ -87,39 +108,74 @@ impl Run<'_> {
             body: object.raw(),
         };
         self.writer.add(&entry).await.map_err(BackupError::Archive)?;
-        tracing::debug!(resource = plan.name, namespace = head.namespace, name = head.name, "stored");
+        tracing::debug!(resource = plan.name, namespace = head.namespace, name = head.name, "Backed up item");
         self.ledger.stored(&object, &plan.resource);
         Ok(true)
+    }
+
+    /// What item actions may look at.
+    pub(super) fn action_context(&self) -> BackupContext<'_> {
+        BackupContext {
+            name: self.request.backup.metadata.name.as_deref().unwrap_or_default(),
+            backup: &self.request.backup,
+            ports: self.ports,
+            catalog: self.catalog,
+        }
     }
 
     /// What the actions make of an object; `None` when one of them asks to leave it out or fails.
     async fn act(&self, plan: &KindPlan, object: Object, mode: Mode) -> Result<Option<Object>, BackupError> {
         let head = object.head().clone();
         let mut item = Item::new(object);
-        let context = BackupContext {
-            name: self.request.backup.metadata.name.as_deref().unwrap_or_default(),
-            backup: &self.request.backup,
-            ports: self.ports,
-            catalog: self.catalog,
-        };
+        let context = self.action_context();
+        let mut touched = Vec::new();
         for index in &plan.actions {
             let action = &self.actions[*index];
             if !action.wants(&head) {
                 continue;
             }
+            let name = action.action().name();
             let effects = match action.action().execute(&mut item, &context).await {
                 Ok(effects) => effects,
-                Err(error) => return Ok(self.act_failed(plan, &head, action.action().name(), &error)),
+                Err(error) => return Ok(self.act_failed(plan, &head, name, &error)),
             };
-            if item.annotation(label::SKIP_FROM_BACKUP) == Some("true") {
+            if item.take_touched() {
+                touched.push(name);
+            }
+            if item.annotation(label::SKIP_FROM_BACKUP).is_some() {
                 log_skip(plan, &head, Skip::Action);
                 return Ok(None);
             }
-            self.apply(plan, &head, &mut item, (action.action().name(), effects), mode).await?;
+            if effects.operation_id.is_some() && self.request.purpose == Purpose::Finalize {
+                let message = "it started an operation while the backup was finalized; nobody waits for it";
+                return Ok(self.act_failed(plan, &head, name, &ActionError::Failed(message.into())));
+            }
+            self.apply(plan, &head, &mut item, (name, effects), mode).await?;
         }
+        self.finish_item(plan, &head, item, &touched)
+    }
+
+    /// The object as the actions `touched` it left it.
+    fn finish_item(
+        &self,
+        plan: &KindPlan,
+        head: &Head,
+        item: Item,
+        touched: &[&str],
+    ) -> Result<Option<Object>, BackupError> {
+        if item.is_unchanged() {
+            return Ok(Some(item.original().clone()));
+        }
+        tracing::info!(
+            resource = plan.name,
+            namespace = head.namespace,
+            name = head.name,
+            "Item changed by {}",
+            touched.join(", ")
+        );
         match item.finish() {
             Ok(object) => Ok(Some(object)),
-            Err(error) => Ok(self.act_failed(plan, &head, "item actions", &ActionError::Object(error))),
+            Err(error) => Ok(self.act_failed(plan, head, "item actions", &ActionError::Object(error))),
         }
     }
 
@@ -151,21 +207,19 @@ impl Run<'_> {
                 self.report(Level::Warning, &plan.resource, head, warning);
             }
         }
-        if effects.operation_id.is_some() && self.request.purpose == Purpose::Finalize {
-            let message =
-                format!("{action} started an operation while the backup was finalized; nobody waits for it");
-            self.report(Level::Error, &plan.resource, head, message);
-        } else if let Some(id) = effects.operation_id {
-            self.ledger.lock().operations.push(self.operation(
-                plan,
-                head,
-                action,
-                id,
-                &effects.post_operation_items,
-            ));
+        if let Some(id) = effects.operation_id {
+            tracing::info!(
+                resource = plan.name,
+                namespace = head.namespace,
+                name = head.name,
+                operation = id,
+                "Operation started by {action}"
+            );
+            let operation = self.operation(plan, head, action, id, &effects.post_operation_items);
+            self.ledger.lock().operations.push(operation);
         }
         for id in effects.additional_items {
-            self.relate(id, must, mode.is_now()).await?;
+            self.relate(id, Mode::Related { must, now: mode.is_now(), block: false }).await?;
         }
         Ok(())
     }
@@ -224,6 +278,12 @@ impl Run<'_> {
     }
 }
 
-fn log_skip(plan: &KindPlan, head: &Head, skip: Skip) {
-    tracing::info!(resource = plan.name, namespace = head.namespace, name = head.name, "{skip}");
+pub(super) fn log_skip(plan: &KindPlan, head: &Head, skip: Skip) {
+    let (resource, namespace, name) = (plan.name.as_str(), head.namespace.as_deref(), head.name.as_str());
+    if skip == Skip::FilterPolicy {
+        // What is not selected is mostly most of a cluster.
+        tracing::debug!(resource, namespace, name, "{skip}");
+    } else {
+        tracing::info!(resource, namespace, name, "{skip}");
+    }
 }

@@ -25,6 +25,11 @@ impl Written {
         self.lock().insert(key)
     }
 
+    /// Gives an object back that could not be taken after all.
+    pub(super) fn release(&self, key: u128) {
+        self.lock().remove(&key);
+    }
+
     /// Whether an object is taken.
     pub(super) fn has(&self, key: u128) -> bool {
         self.lock().contains(&key)
@@ -55,6 +60,8 @@ mod tests {
         for (resource, version, namespace, name) in identities {
             let key = written.key(resource, version, namespace, name);
             assert!(!written.has(key) && written.claim(key) && written.has(key) && !written.claim(key));
+            written.release(key);
+            assert!(written.claim(key));
         }
     }
 }

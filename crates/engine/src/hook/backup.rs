@@ -117,7 +117,8 @@ impl HookCounter {
 }
 
 /// Runs hooks one after the other. Failures are given to `report`; the first failure of a hook that must not fail ends the run and
-/// is returned. A pod that has ended has no containers to run anything in, so its hooks are left out.
+/// is returned. Hooks that are left out, after such a failure or because the pod has ended and has no containers to run anything in,
+/// count as attempted all the same, as in Velero.
 pub async fn run(
     hooks: &[Hook],
     pod: &Object,
@@ -125,35 +126,71 @@ pub async fn run(
     counter: &HookCounter,
     mut report: impl FnMut(&HookFailed),
 ) -> Result<(), HookFailed> {
-    let view: PodView = pod.view().unwrap_or_default();
-    if hooks.is_empty() || matches!(view.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+    if hooks.is_empty() {
         return Ok(());
     }
-    let head = pod.head();
+    counter.attempted.fetch_add(hooks.len() as u64, Relaxed);
+    let view: PodView = pod.view().unwrap_or_default();
     for hook in hooks {
-        let container =
-            if hook.container.is_empty() { view.first_container() } else { hook.container.clone() };
-        let request = ExecRequest {
-            namespace: head.namespace.clone().unwrap_or_default(),
-            pod: head.name.clone(),
-            container: container.clone(),
-            command: hook.command.clone(),
-            deadline: hook.timeout,
+        let container = hook.container_in(&view);
+        let done = match &container {
+            Ok(container) => run_one(hook, container, pod, &view, exec).await,
+            Err(missing) => Err(ExecError::NotRunning(missing.clone())),
         };
-        counter.attempted.fetch_add(1, Relaxed);
-        match exec.exec(&request).await {
-            Ok(output) => tracing::info!(pod = %head.key(), hook = hook.name, output, "hook ran"),
-            Err(source) => {
-                counter.failed.fetch_add(1, Relaxed);
-                let failed = HookFailed { hook: hook.name.clone(), container, source };
-                report(&failed);
-                if hook.fail {
-                    return Err(failed);
-                }
+        if let Err(source) = done {
+            counter.failed.fetch_add(1, Relaxed);
+            let container = container.unwrap_or_else(|_| hook.container.clone());
+            let failed = HookFailed { hook: hook.name.clone(), container, source };
+            report(&failed);
+            if hook.fail {
+                return Err(failed);
             }
         }
     }
     Ok(())
+}
+
+async fn run_one(
+    hook: &Hook,
+    container: &str,
+    pod: &Object,
+    view: &PodView,
+    exec: &dyn PodExec,
+) -> Result<(), ExecError> {
+    let head = pod.head();
+    let (namespace, name) = (head.namespace.as_deref().unwrap_or_default(), head.name.as_str());
+    if let Some(phase @ ("Succeeded" | "Failed")) = view.status.phase.as_deref() {
+        tracing::info!(namespace, name, hook = hook.name, "hook is left out: the pod has ended as {phase}");
+        return Ok(());
+    }
+    tracing::info!(namespace, name, hook = hook.name, container, command = ?hook.command, "running exec hook");
+    let request = ExecRequest {
+        namespace: namespace.to_owned(),
+        pod: name.to_owned(),
+        container: container.to_owned(),
+        command: hook.command.clone(),
+        deadline: hook.timeout,
+    };
+    let output = exec.exec(&request).await?;
+    tracing::info!(namespace, name, hook = hook.name, "hook ended well, stdout: {}", output.trim_end());
+    Ok(())
+}
+
+impl Hook {
+    /// The container to run it in. The error says why there is none.
+    fn container_in(&self, pod: &PodView) -> Result<String, String> {
+        if self.command.is_empty() {
+            return Err("the command is empty".into());
+        }
+        let mut names = pod.containers();
+        if self.container.is_empty() {
+            return names.next().map(str::to_owned).ok_or_else(|| "the pod has no container".into());
+        }
+        match names.find(|name| *name == self.container) {
+            Some(name) => Ok(name.to_owned()),
+            None => Err(format!("the pod has no container {:?}", self.container)),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -164,15 +201,17 @@ struct PodView {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct SpecView {
     containers: Vec<ContainerView>,
+    init_containers: Vec<ContainerView>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ContainerView {
     name: String,
+    restart_policy: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -182,8 +221,11 @@ struct StatusView {
 }
 
 impl PodView {
-    fn first_container(&self) -> String {
-        self.spec.containers.first().map(|container| container.name.clone()).unwrap_or_default()
+    /// Names of the containers that run beside each other: the ordinary ones, then the init containers that are sidecars.
+    fn containers(&self) -> impl Iterator<Item = &str> {
+        let sidecars = self.spec.init_containers.iter();
+        let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+        self.spec.containers.iter().chain(sidecars).map(|container| container.name.as_str())
     }
 }
 
@@ -210,13 +252,13 @@ fn rule(spec: &BackupResourceHookSpec) -> Result<Rule, String> {
 
 fn is_about_pods(spec: &BackupResourceHookSpec, catalog: &Catalog) -> bool {
     let pods = GroupResource::new("", "pods");
-    let names = |texts: &[String]| {
-        texts.iter().any(|text| {
-            text == "*" || catalog.resolve(text).is_some_and(|kind| kind.group_resource() == pods)
-        })
+    let names = |text: &String| match catalog.resolve(text) {
+        Some(kind) => kind.group_resource() == pods,
+        None => NameOrPattern::parse(text).is_ok_and(|pattern| pattern.matches("pods")),
     };
-    (spec.included_resources.is_empty() || names(&spec.included_resources))
-        && !names(&spec.excluded_resources)
+    // A lone star excludes nothing, as in Velero.
+    let excluded = spec.excluded_resources.iter().filter(|text| *text != "*").any(names);
+    !excluded && (spec.included_resources.is_empty() || spec.included_resources.iter().any(names))
 }
 
 fn from_spec(name: &str, hook: &BackupResourceHook) -> Result<Hook, String> {
@@ -233,33 +275,37 @@ fn from_spec(name: &str, hook: &BackupResourceHook) -> Result<Hook, String> {
     })
 }
 
-/// The annotation `pre.hook.backup.velero.io/…` or `post.hook…`; the form without a phase is the old one and means pre.
+/// The annotations `pre.hook.backup.velero.io/…` or `post.hook…`; those without a phase are the old form and mean pre. The forms are
+/// not mixed: where the command has a phase, the others must have it too.
 fn from_annotations(pod: &Head, phase: Phase) -> Option<Hook> {
-    let (command, container, on_error, timeout) = match phase {
-        Phase::Pre => (
+    let keys = match phase {
+        Phase::Pre => [
             label::PRE_HOOK_COMMAND,
             label::PRE_HOOK_CONTAINER,
             label::PRE_HOOK_ON_ERROR,
             label::PRE_HOOK_TIMEOUT,
-        ),
-        Phase::Post => (
+        ],
+        Phase::Post => [
             label::POST_HOOK_COMMAND,
             label::POST_HOOK_CONTAINER,
             label::POST_HOOK_ON_ERROR,
             label::POST_HOOK_TIMEOUT,
-        ),
+        ],
     };
-    let value = |name: &str| {
-        let text = pod.annotation(name).filter(|text| !text.is_empty());
-        text.or_else(|| pod.annotation(name.strip_prefix("pre.")?).filter(|text| !text.is_empty()))
-    };
+    let old = keys.map(|key| key.strip_prefix("pre.").unwrap_or_default());
+    [keys, old].into_iter().find_map(|keys| hook_of(pod, keys))
+}
+
+/// The hook of these annotations: command, container, on-error, timeout.
+fn hook_of(pod: &Head, [command, container, on_error, timeout]: [&str; 4]) -> Option<Hook> {
+    let value = |name: &str| pod.annotation(name).filter(|text| !text.is_empty());
     let text = value(command)?;
     let list = text.starts_with('[').then(|| serde_json::from_str::<Vec<String>>(text).ok()).flatten();
     let timeout = value(timeout).and_then(|text| text.parse::<bowline_api::Duration>().ok()?.to_std());
     Some(Hook {
         name: "<from-annotation>".into(),
         container: value(container).unwrap_or_default().to_owned(),
-        command: list.filter(|command| !command.is_empty()).unwrap_or_else(|| vec![text.to_owned()]),
+        command: list.unwrap_or_else(|| vec![text.to_owned()]),
         fail: value(on_error) == Some("Fail"),
         timeout: timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(DEFAULT_TIMEOUT),
     })
@@ -316,6 +362,64 @@ mod tests {
             (hooks[0].command[0].as_str(), hooks[0].fail, hooks[0].timeout),
             ("x", false, DEFAULT_TIMEOUT)
         );
+    }
+
+    #[test]
+    fn annotations_with_and_without_a_phase_are_not_mixed() {
+        let head =
+            pod(&json!({"pre.hook.backup.velero.io/command": "a", "hook.backup.velero.io/container": "old",
+            "hook.backup.velero.io/command": "b", "hook.backup.velero.io/on-error": "Fail"}));
+        let hook = &HookRules::default().of_pod(&head, Phase::Pre)[0];
+        assert_eq!((hook.command[0].as_str(), hook.container.as_str(), hook.fail), ("a", "", false));
+        let head =
+            pod(&json!({"hook.backup.velero.io/command": "b", "hook.backup.velero.io/container": "old",
+            "hook.backup.velero.io/on-error": "Fail", "hook.backup.velero.io/timeout": "2m"}));
+        let hook = &HookRules::default().of_pod(&head, Phase::Pre)[0];
+        assert_eq!((hook.container.as_str(), hook.fail, hook.timeout), ("old", true, Duration::from_mins(2)));
+    }
+
+    #[test]
+    fn rules_are_for_pods_however_they_name_them() {
+        let mut pods = crate::catalog::Kind::builtin("", "v1", "Pod", "pods", true);
+        pods.short_names = vec!["po".into()];
+        let catalog = Catalog::new(vec![pods], Vec::new());
+        for (included, excluded, about) in [
+            (json!([]), json!([]), true),
+            (json!(["po"]), json!([]), true),
+            (json!(["*"]), json!([]), true),
+            (json!(["po*"]), json!([]), true),
+            (json!(["secrets"]), json!([]), false),
+            (json!([]), json!(["pods"]), false),
+            (json!([]), json!(["*"]), true),
+        ] {
+            let spec = json!({"name": "n", "includedResources": included, "excludedResources": excluded});
+            assert_eq!(
+                is_about_pods(&serde_json::from_value(spec.clone()).unwrap(), &catalog),
+                about,
+                "{spec}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hook_runs_in_the_named_container_or_the_first() {
+        let view: PodView =
+            serde_json::from_value(json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}],
+            "initContainers": [{"name": "once"}, {"name": "side", "restartPolicy": "Always"}]}}))
+            .unwrap();
+        let hook = |container: &str, command: &[&str]| Hook {
+            name: "h".into(),
+            container: container.into(),
+            command: command.iter().map(ToString::to_string).collect(),
+            fail: false,
+            timeout: DEFAULT_TIMEOUT,
+        };
+        assert_eq!(hook("", &["x"]).container_in(&view).unwrap(), "a");
+        assert_eq!(hook("b", &["x"]).container_in(&view).unwrap(), "b");
+        assert_eq!(hook("side", &["x"]).container_in(&view).unwrap(), "side");
+        assert!(hook("once", &["x"]).container_in(&view).unwrap_err().contains("no container \"once\""));
+        assert!(hook("", &["x"]).container_in(&PodView::default()).unwrap_err().contains("has no container"));
+        assert!(hook("", &[]).container_in(&view).unwrap_err().contains("command is empty"));
     }
 
     #[test]

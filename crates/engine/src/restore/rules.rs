@@ -1,6 +1,6 @@
 //! A restore's spec, checked and resolved once: what every decision about an object reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bowline_api::artifact::BackupVolumeInfo;
@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::hook::restore::RestoreHookRules;
 use crate::object::Head;
 use crate::select::label::Selector;
-use crate::select::namespace::{NamespaceLists, Namespaces};
+use crate::select::namespace::{LiveNamespaces, NamespaceLists, Namespaces};
 use crate::select::policy::Policies;
 
 /// Kinds that no restore brings back: they belong to the cluster, or to Velero itself.
@@ -60,7 +60,7 @@ impl Rules {
         let namespaces = NamespaceLists::parse(&spec.included_namespaces, &spec.excluded_namespaces)
             .map_err(|errors| problems.extend(errors))
             .unwrap_or_default()
-            .expand(&spool.namespaces(), &BTreeSet::new());
+            .expand(&LiveNamespaces { names: spool.namespaces(), ..LiveNamespaces::default() });
         if spec.label_selector.is_some() && !spec.or_label_selectors.is_empty() {
             problems.push(
                 "spec.labelSelector and spec.orLabelSelectors can't be used together; use one of them"

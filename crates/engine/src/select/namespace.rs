@@ -14,6 +14,17 @@ pub struct Namespaces {
     everything: bool,
 }
 
+/// The namespaces that exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveNamespaces {
+    /// Their names.
+    pub names: BTreeSet<String>,
+    /// Those of them whose label keeps them out of backups.
+    pub labelled: BTreeSet<String>,
+    /// Whether these are all of a cluster; else they are some of those that the spec names, or those of an archive.
+    pub complete: bool,
+}
+
 /// The lists of a spec, checked.
 #[derive(Debug, Default)]
 pub struct NamespaceLists {
@@ -41,10 +52,7 @@ impl NamespaceLists {
         if problems.is_empty() {
             return Ok(Self { included, excluded });
         }
-        Err(problems
-            .iter()
-            .map(|problem| format!("Invalid included/excluded namespace lists: {problem}"))
-            .collect())
+        Err(problems.iter().map(|problem| invalid(problem)).collect())
     }
 
     /// Included names that are written out, without patterns.
@@ -62,26 +70,35 @@ impl NamespaceLists {
             .is_none_or(|entries| entries.iter().any(|entry| matches!(entry, Entry::Pattern(_))))
     }
 
-    /// Expands the patterns against the namespaces that exist. `labelled` are those whose label keeps them out of backups.
-    pub fn expand(&self, live: &BTreeSet<String>, labelled: &BTreeSet<String>) -> Namespaces {
+    /// The contradiction of including a namespace by name that excludes itself by label. The errors are in Velero's words.
+    pub fn check_labelled(&self, live: &LiveNamespaces) -> Vec<String> {
+        let both = self.named().filter(|name| live.labelled.contains(*name));
+        both.map(|name| invalid(&super::in_both(name))).collect()
+    }
+
+    /// Expands the patterns against the namespaces that exist.
+    pub fn expand(&self, live: &LiveNamespaces) -> Namespaces {
         let expand = |entries: &[Entry]| -> BTreeSet<String> {
             entries
                 .iter()
                 .flat_map(|entry| match entry {
                     Entry::Name(name) => vec![name.clone()],
                     Entry::Pattern(pattern) => {
-                        live.iter().filter(|name| pattern.matches(name)).cloned().collect()
+                        live.names.iter().filter(|name| pattern.matches(name)).cloned().collect()
                     }
                 })
                 .collect()
         };
+        let included = self.included.as_deref().map(expand);
         let mut excluded = expand(&self.excluded);
-        excluded.extend(labelled.iter().cloned());
-        Namespaces {
-            included: self.included.as_deref().map(expand),
-            excluded,
-            everything: self.included.is_none() && self.excluded.is_empty(),
-        }
+        // Lists that come to all namespaces mean the same as no lists.
+        let everything = if live.complete {
+            excluded.is_empty() && included.as_ref().is_none_or(|names| *names == live.names)
+        } else {
+            self.included.is_none() && self.excluded.is_empty()
+        };
+        excluded.extend(live.labelled.iter().cloned());
+        Namespaces { included, excluded, everything }
     }
 }
 
@@ -107,18 +124,22 @@ impl Namespaces {
     }
 }
 
+fn invalid(problem: &str) -> String {
+    format!("Invalid included/excluded namespace lists: {problem}")
+}
+
 fn entry(text: &str) -> Result<Entry, String> {
-    if Pattern::is_pattern(text) || text.contains(['|', '(', ')', '!', '{', '}', ',']) {
-        return Pattern::parse(text).map(Entry::Pattern);
-    }
-    // Velero reads the empty name as "no namespace".
+    let is_pattern = Pattern::is_pattern(text) || text.contains(['|', '(', ')', '!', '{', '}', ',']);
+    let pattern = is_pattern.then(|| Pattern::parse(text)).transpose()?;
+    // The letters of a pattern must be those of a name. Velero reads the empty name as "no namespace".
+    let plain = text.replace(['*', '?', '[', ']'], "x");
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = [text.bytes().next(), text.bytes().next_back()];
-    let valid = text.len() <= 63
-        && text.bytes().all(|byte| allowed(byte) || byte == b'-')
+    let ends = [plain.bytes().next(), plain.bytes().next_back()];
+    let valid = plain.len() <= 63
+        && plain.bytes().all(|byte| allowed(byte) || byte == b'-')
         && ends.iter().flatten().all(|byte| allowed(*byte));
     if valid {
-        return Ok(Entry::Name(text.to_owned()));
+        return Ok(pattern.map_or_else(|| Entry::Name(text.to_owned()), Entry::Pattern));
     }
     Err(format!(
         "invalid namespace {text:?}: a name has at most 63 lower-case letters, digits and '-', and starts and ends with a letter or digit"
@@ -138,30 +159,56 @@ mod tests {
         NamespaceLists::parse(&own(includes), &own(excludes))
     }
 
+    fn live(names: &[&str], labelled: &[&str]) -> LiveNamespaces {
+        LiveNamespaces { names: set(names), labelled: set(labelled), complete: true }
+    }
+
     #[test]
     fn lists_and_patterns_include_what_they_say() {
-        let live = set(&["a", "team-1", "team-2", "hidden"]);
+        let live = live(&["a", "team-1", "team-2", "hidden"], &["hidden"]);
         for (includes, excludes, expected) in [
             (&[][..], &[][..], "a team-1 team-2"),
             (&["*"], &["team-*"], "a"),
+            (&[], &["team-*"], "a"),
             (&["team-*"], &["team-2"], "team-1"),
+            (&["team-?"], &["*-1"], "team-2"),
+            (&["team-[0-1]", "[bc]"], &[], "team-1"),
             (&["a", "nowhere-*"], &[], "a"),
-            (&["hidden"], &[], ""),
+            (&["nowhere-*"], &[], ""),
+            (&["hid*"], &[], ""),
+            (&[""], &[], ""),
         ] {
-            let namespaces = lists(includes, excludes).unwrap().expand(&live, &set(&["hidden"]));
+            let namespaces = lists(includes, excludes).unwrap().expand(&live);
             let found: Vec<_> =
-                live.iter().filter(|name| namespaces.contains(name)).map(String::as_str).collect();
+                live.names.iter().filter(|name| namespaces.contains(name)).map(String::as_str).collect();
             assert_eq!(found.join(" "), expected, "{includes:?} {excludes:?}");
         }
     }
 
     #[test]
-    fn only_lists_without_any_limit_are_everything() {
+    fn lists_that_come_to_all_namespaces_are_everything() {
         let everything = |includes: &[&str], excludes: &[&str]| {
-            lists(includes, excludes).unwrap().expand(&set(&["a"]), &set(&["b"])).is_everything()
+            lists(includes, excludes).unwrap().expand(&live(&["a", "b"], &["b"])).is_everything()
         };
         assert!(everything(&[], &[]) && everything(&["*"], &[]));
-        assert!(!everything(&["a"], &[]) && !everything(&[], &["a"]));
+        assert!(everything(&["a", "b"], &[]) && everything(&["?"], &[]) && everything(&[], &["nowhere-*"]));
+        assert!(!everything(&["a"], &[]) && !everything(&[], &["a"]) && !everything(&[], &["nowhere"]));
+        let some = LiveNamespaces { complete: false, ..live(&["a", "b"], &[]) };
+        assert!(!lists(&["a", "b"], &[]).unwrap().expand(&some).is_everything());
+        assert!(!lists(&[], &["nowhere-*"]).unwrap().expand(&some).is_everything());
+    }
+
+    #[test]
+    fn a_named_namespace_that_excludes_itself_is_a_contradiction() {
+        let live = live(&["a", "hidden"], &["hidden"]);
+        let problems = |includes: &[&str]| lists(includes, &[]).unwrap().check_labelled(&live);
+        assert_eq!(
+            problems(&["a", "hidden"]),
+            [
+                "Invalid included/excluded namespace lists: excludes list cannot contain an item in the includes list: hidden"
+            ]
+        );
+        assert!(problems(&["a", "hid*"]).is_empty() && problems(&[]).is_empty());
     }
 
     #[test]
@@ -173,7 +220,14 @@ mod tests {
             (&["Shop"], &[], "invalid namespace \"Shop\""),
             (&["-a"], &[], "invalid namespace"),
             (&["a**"], &[], "'**'"),
-            (&["a{b}"], &[], "'{'"),
+            (&[], &["a{b}"], "'{'"),
+            (&["a|b"], &[], "'|'"),
+            (&["[a"], &[], "brackets"),
+            (&["Team-*"], &[], "invalid namespace \"Team-*\""),
+            (&["-*"], &[], "invalid namespace"),
+            (&["a.b*"], &[], "invalid namespace"),
+            (&["[^a]*"], &[], "invalid namespace"),
+            (&["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], &[], "at most 63"),
         ] {
             let problems = lists(includes, excludes).unwrap_err().join("\n");
             assert!(

@@ -55,14 +55,55 @@ impl Policies {
     /// Whether the filters let an object pass. In a namespace with a policy only what that allows does; of cluster-scoped objects only
     /// the kinds that the policy names are limited.
     pub fn allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        self.verdict(kind, head, catalog).unwrap_or(true)
+    }
+
+    /// What the filters say of an object; `None` where they don't speak of it.
+    pub fn verdict(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> Option<bool> {
         match &head.namespace {
-            Some(namespace) => self
-                .namespace_filters
-                .iter()
-                .find(|filter| filter.is_for(namespace))
-                .is_none_or(|filter| filter.includes(kind, head, catalog)),
-            None => self.cluster_filter.as_ref().is_none_or(|filter| filter.includes(kind, head, catalog)),
+            Some(namespace) => Some(self.namespace_filter(namespace)?.includes(kind, head, catalog)),
+            None => self.cluster_filter.as_ref()?.includes(kind, head, catalog),
         }
+    }
+
+    /// Whether the filters let an object pass that a stored object needs. Only the names of kinds that they name count: a backup
+    /// without what its objects need would be incomplete.
+    pub fn allow_related(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        let rules = match &head.namespace {
+            Some(namespace) => self.namespace_filter(namespace).map(|filter| &filter.rules),
+            None => self.cluster_filter.as_ref().map(|filter| &filter.rules),
+        };
+        rules.and_then(|rules| filter::of_kind(rules, kind, catalog)).is_none_or(|rule| rule.fits_name(head))
+    }
+
+    /// The filter for a namespace: one that names it, else the first with a pattern that fits.
+    fn namespace_filter(&self, namespace: &str) -> Option<&NamespaceFilter> {
+        let filters = || self.namespace_filters.iter();
+        filters()
+            .find(|filter| filter.names(namespace))
+            .or_else(|| filters().find(|filter| filter.is_for(namespace)))
+    }
+
+    /// What in the filters has no effect in a cluster: kinds that it does not have, or that are of the other scope.
+    pub fn filter_problems(&self, catalog: &Catalog) -> Vec<String> {
+        let cluster =
+            self.cluster_filter.iter().map(|filter| ("clusterScopedFilterPolicy", &filter.rules, false));
+        let namespaced =
+            self.namespace_filters.iter().map(|it| ("namespacedFilterPolicies", &it.rules, true));
+        let named = cluster.chain(namespaced).flat_map(|(field, rules, scope)| {
+            rules.iter().flat_map(move |rule| rule.named_kinds().map(move |it| (field, it, scope)))
+        });
+        let problem = |(field, name, namespaced): (&str, &str, bool)| match catalog.resolve(name) {
+            None => Some(format!("{field}: the cluster has no resource {name:?}")),
+            Some(kind) if kind.namespaced == namespaced => None,
+            Some(_) if namespaced => {
+                Some(format!("{field}: resource {name:?} is cluster-scoped, so nothing is filtered by it"))
+            }
+            Some(_) => {
+                Some(format!("{field}: resource {name:?} is namespaced, so nothing is filtered by it"))
+            }
+        };
+        named.filter_map(problem).collect()
     }
 }
 

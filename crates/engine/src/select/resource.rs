@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::pattern::Pattern;
+use super::policy::PolicyLists;
 use crate::catalog::{Catalog, GroupResource, Kind};
 
 /// Kinds that are never collected: CSI snapshots are stored only where a backup made them.
@@ -55,6 +56,16 @@ struct Names {
     star: bool,
     exact: BTreeSet<GroupResource>,
     patterns: Vec<Pattern>,
+    /// Whether a name means nothing to the cluster. A list with such a name is not an empty list.
+    unknown: bool,
+}
+
+/// One entry of a list.
+#[derive(Clone, Debug)]
+enum Name {
+    Star,
+    Exact(GroupResource),
+    Pattern(Pattern),
 }
 
 /// What came out of resolving lists.
@@ -81,9 +92,11 @@ impl ResourceLists<'_> {
 }
 
 impl ResourceFilter {
-    /// Resolves the lists against what the cluster serves. `all_namespaces` is whether the spec includes every namespace.
+    /// Resolves the lists against what the cluster serves, with those of the resource policies below them: what the spec names
+    /// counts. `all_namespaces` is whether the spec includes every namespace.
     pub fn resolve(
         lists: &ResourceLists<'_>,
+        below: &PolicyLists,
         all_namespaces: bool,
         catalog: &Catalog,
         problems: &mut Problems,
@@ -94,17 +107,20 @@ impl ResourceFilter {
         let mut resolver = Resolver { catalog, problems };
         let style = if lists.has_old() {
             let field = "Invalid included/excluded resource lists";
-            resolver.check(field, &super::list_problems(lists.included, lists.excluded));
+            let excluded = without_never_collected(lists.excluded);
+            resolver.check(field, &super::list_problems(lists.included, &excluded));
             Style::Old { lists: resolver.lists(lists.included, lists.excluded, None), cluster: lists.cluster }
         } else {
             let field = "Invalid namespace-scoped included/excluded resource lists";
             resolver.check(field, &scoped_problems(lists.included_namespaced, lists.excluded_namespaced));
             let field = "Invalid cluster-scoped included/excluded resource lists";
             resolver.check(field, &scoped_problems(lists.included_cluster, lists.excluded_cluster));
-            Style::New {
-                namespaced: resolver.lists(lists.included_namespaced, lists.excluded_namespaced, Some(true)),
-                cluster: resolver.lists(lists.included_cluster, lists.excluded_cluster, Some(false)),
-            }
+            let (included, excluded) = (lists.included_namespaced, lists.excluded_namespaced);
+            let mut namespaced = resolver.lists(included, excluded, Some(true));
+            resolver.merge(&mut namespaced, &below.included_namespaced, &below.excluded_namespaced, true);
+            let mut cluster = resolver.lists(lists.included_cluster, lists.excluded_cluster, Some(false));
+            resolver.merge(&mut cluster, &below.included_cluster, &below.excluded_cluster, false);
+            Style::New { namespaced, cluster }
         };
         Self { style, all_namespaces }
     }
@@ -118,8 +134,8 @@ impl ResourceFilter {
         let is_namespace = resource.is("", "namespaces");
         match &self.style {
             Style::Old { lists, cluster } => {
-                let scope = kind.namespaced || is_namespace || cluster.unwrap_or(self.all_namespaces);
-                scope && lists.include(&resource)
+                let scope = cluster.unwrap_or(is_namespace || self.all_namespaces);
+                (kind.namespaced || scope) && lists.include(&resource)
             }
             Style::New { namespaced, .. } if kind.namespaced => namespaced.include(&resource),
             Style::New { namespaced, cluster } => {
@@ -143,6 +159,10 @@ impl ResourceFilter {
     }
 }
 
+/// What is said to a user who includes a kind of [`NEVER_COLLECTED`].
+const SNAPSHOTS_WITH_CLAIMS: &str =
+    "are saved with the claims that a backup takes snapshots of, never for their own sake";
+
 /// Velero's words, which name the flags.
 const MIXED: &str = "include-resources, exclude-resources and include-cluster-resources are old filter parameters.\n\
      include-cluster-scoped-resources, exclude-cluster-scoped-resources, include-namespace-scoped-resources and \
@@ -157,15 +177,35 @@ impl Lists {
     fn is_everything(&self) -> bool {
         let excluded = &self.excluded;
         !excluded.star
+            && !excluded.unknown
             && excluded.patterns.is_empty()
             && excluded.exact.iter().all(is_never_collected)
             && (self.included.is_empty() || self.included.star)
+    }
+
+    /// Whether either list speaks of a name.
+    fn names(&self, name: &Name) -> bool {
+        [&self.included, &self.excluded].iter().any(|list| match name {
+            Name::Star => list.star,
+            Name::Exact(resource) => list.has(resource),
+            Name::Pattern(pattern) => list.has(&GroupResource::from(pattern.to_string().as_str())),
+        })
     }
 }
 
 impl Names {
     fn is_empty(&self) -> bool {
-        !self.star && self.exact.is_empty() && self.patterns.is_empty()
+        !self.star && !self.unknown && self.exact.is_empty() && self.patterns.is_empty()
+    }
+
+    fn add(&mut self, name: Name) {
+        match name {
+            Name::Star => self.star = true,
+            Name::Exact(resource) => {
+                self.exact.insert(resource);
+            }
+            Name::Pattern(pattern) => self.patterns.push(pattern),
+        }
     }
 
     fn has(&self, resource: &GroupResource) -> bool {
@@ -200,26 +240,46 @@ impl Resolver<'_> {
     fn names(&mut self, texts: &[String], namespaced: Option<bool>, included: bool) -> Names {
         let mut names = Names::default();
         for text in texts {
-            let resolved = match text.as_str() {
-                "*" => {
-                    names.star = true;
-                    continue;
+            match self.name(text, namespaced) {
+                Ok(Name::Exact(resource)) if included && is_never_collected(&resource) => {
+                    self.problems.warnings.push(format!("{resource} {SNAPSHOTS_WITH_CLAIMS}"));
+                    names.add(Name::Exact(resource));
                 }
-                text if Pattern::is_pattern(text) => {
-                    Pattern::parse(text).map(|pattern| names.patterns.push(pattern))
-                }
-                text => self.resource(text, namespaced).map(|resource| {
-                    names.exact.insert(resource);
-                }),
-            };
-            match resolved {
-                Ok(()) => {}
+                Ok(name) => names.add(name),
                 Err(problem) if included => self.problems.errors.push(problem),
                 Err(_) if is_never_collected(&GroupResource::from(text.as_str())) => {}
-                Err(problem) => self.problems.warnings.push(format!("nothing is excluded by it: {problem}")),
+                Err(problem) => {
+                    names.unknown = true;
+                    self.problems.warnings.push(format!("nothing is excluded by it: {problem}"));
+                }
             }
         }
         names
+    }
+
+    /// Puts the lists of policies below those of the spec: they count for what the spec does not speak of. What they name and the
+    /// cluster does not have is a warning, as policies are written for many clusters.
+    fn merge(&mut self, lists: &mut Lists, included: &[String], excluded: &[String], namespaced: bool) {
+        let texts = excluded.iter().map(|text| (text, false)).chain(included.iter().map(|text| (text, true)));
+        for (text, include) in texts {
+            match self.name(text, Some(namespaced)) {
+                Ok(name) if lists.names(&name) => {}
+                Ok(name) if include => lists.included.add(name),
+                Ok(name) => lists.excluded.add(name),
+                Err(problem) => {
+                    self.problems.warnings.push(format!("includeExcludePolicy: {problem}"));
+                    lists.included.unknown |= include;
+                }
+            }
+        }
+    }
+
+    fn name(&self, text: &str, namespaced: Option<bool>) -> Result<Name, String> {
+        match text {
+            "*" => Ok(Name::Star),
+            text if Pattern::is_pattern(text) => Pattern::parse(text).map(Name::Pattern),
+            text => self.resource(text, namespaced).map(Name::Exact),
+        }
     }
 
     fn resource(&self, text: &str, namespaced: Option<bool>) -> Result<GroupResource, String> {
@@ -249,20 +309,20 @@ fn is_never_collected(resource: &GroupResource) -> bool {
     NEVER_COLLECTED.iter().any(|(group, plural)| resource.is(group, plural))
 }
 
+/// The server excludes those in every backup, which is no contradiction to a user who includes them.
+fn without_never_collected(excluded: &[String]) -> Vec<String> {
+    let named = |text: &&String| !is_never_collected(&GroupResource::from(text.as_str()));
+    excluded.iter().filter(named).cloned().collect()
+}
+
 /// The rules for the lists of one scope, in Velero's words.
 fn scoped_problems(included: &[String], excluded: &[String]) -> Vec<String> {
-    let star = |list: &[String]| list.iter().any(|text| text == "*");
-    let mut problems = Vec::new();
-    if included.len() > 1 && star(included) {
-        problems.push("includes list must either contain '*' only, or a non-empty list of items".to_owned());
-    }
-    if excluded.len() > 1 && star(excluded) {
-        problems.push("excludes list must either contain '*' only, or a non-empty list of items".to_owned());
-    }
-    if !included.is_empty() && star(excluded) {
+    let mut problems = super::star_is_not_alone("includes", included);
+    problems.extend(super::star_is_not_alone("excludes", excluded));
+    if !included.is_empty() && excluded.iter().any(|text| text == "*") {
         problems.push("when exclude is '*', include cannot have value".to_owned());
     }
-    problems.extend(super::overlaps(included, excluded));
+    problems.extend(super::overlaps(included, &without_never_collected(excluded)));
     problems
 }
 

@@ -1,12 +1,10 @@
 //! Everything that a backup's spec says about what belongs to it, resolved against the cluster.
 
-use std::collections::BTreeSet;
-
 use bowline_api::backup::BackupSpec;
 
 use super::label::Selector;
-use super::namespace::{NamespaceLists, Namespaces};
-use super::policy::Policies;
+use super::namespace::{LiveNamespaces, NamespaceLists, Namespaces};
+use super::policy::{Policies, PolicyLists};
 use super::resource::{Problems, ResourceFilter, ResourceLists};
 use crate::catalog::{Catalog, Kind};
 use crate::object::Head;
@@ -51,31 +49,44 @@ impl CheckedSpec {
 }
 
 impl Selection {
-    /// Resolves a checked spec. `live` are the namespaces that exist, `labelled` those among them whose label keeps them out.
+    /// Resolves a checked spec. `live` are the namespaces that exist.
     pub fn resolve(
         spec: &BackupSpec,
         checked: CheckedSpec,
         policies: Policies,
-        live: (&BTreeSet<String>, &BTreeSet<String>),
+        live: &LiveNamespaces,
         catalog: &Catalog,
     ) -> (Self, Problems) {
-        let mut problems = Problems::default();
-        let namespaces = checked.namespaces.expand(live.0, live.1);
-        let merged = Merged::new(spec, &policies, &mut problems);
+        let mut problems = Problems { errors: checked.namespaces.check_labelled(live), warnings: Vec::new() };
+        let namespaces = checked.namespaces.expand(live);
         let lists = ResourceLists {
             included: &spec.included_resources,
             excluded: &spec.excluded_resources,
             cluster: spec.include_cluster_resources,
-            included_cluster: &merged.included_cluster,
-            excluded_cluster: &merged.excluded_cluster,
-            included_namespaced: &merged.included_namespaced,
-            excluded_namespaced: &merged.excluded_namespaced,
+            included_cluster: &spec.included_cluster_scoped_resources,
+            excluded_cluster: &spec.excluded_cluster_scoped_resources,
+            included_namespaced: &spec.included_namespace_scoped_resources,
+            excluded_namespaced: &spec.excluded_namespace_scoped_resources,
         };
-        let resources = ResourceFilter::resolve(&lists, namespaces.is_everything(), catalog, &mut problems);
+        if lists.has_old() && (!policies.lists.is_empty() || policies.has_filters()) {
+            problems.errors.push(OLD_WITH_POLICIES.into());
+        }
+        let everything = namespaces.is_everything();
+        let resources = ResourceFilter::resolve(&lists, &policies.lists, everything, catalog, &mut problems);
+        problems.warnings.extend(policies.filter_problems(catalog));
         // A selector that selects everything makes the others pointless.
         let everything = checked.labels.iter().any(Selector::is_everything);
         let labels = if everything { Vec::new() } else { checked.labels };
         (Self { namespaces, resources, labels, policies }, problems)
+    }
+
+    /// A selection without limits.
+    pub fn everything(catalog: &Catalog) -> Self {
+        let lists = ResourceLists::default();
+        let below = PolicyLists::default();
+        let resources = ResourceFilter::resolve(&lists, &below, true, catalog, &mut Problems::default());
+        let (namespaces, policies) = (Namespaces::default(), Policies::default());
+        Self { namespaces, resources, labels: Vec::new(), policies }
     }
 
     /// The included namespaces.
@@ -93,13 +104,19 @@ impl Selection {
         self.resources.allows(kind)
     }
 
-    /// The label selectors to list with, one list for each.
+    /// The label selectors to list with, one list for each. Where filter policies may want other objects than the backup's selectors,
+    /// everything is listed and [`Selection::wants`] chooses.
     pub fn label_queries(&self) -> Vec<String> {
-        if self.labels.is_empty() {
+        if self.labels.is_empty() || self.policies.has_filters() {
             vec![String::new()]
         } else {
-            self.labels.iter().map(ToString::to_string).collect()
+            self.selectors()
         }
+    }
+
+    /// The label selectors in string form.
+    pub fn selectors(&self) -> Vec<String> {
+        self.labels.iter().map(ToString::to_string).collect()
     }
 
     /// Whether there are label selectors at all.
@@ -107,51 +124,22 @@ impl Selection {
         !self.labels.is_empty()
     }
 
-    /// Whether an object's labels are selected.
-    pub fn selects(&self, head: &Head) -> bool {
-        self.labels.is_empty() || self.labels.iter().any(|selector| selector.matches(&head.labels))
+    /// Whether a listed object is selected by label and name: by the filter policies where they speak of it, else by the backup's own
+    /// selectors.
+    pub fn wants(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        let by_policy =
+            if self.policies.has_filters() { self.policies.verdict(kind, head, catalog) } else { None };
+        by_policy.unwrap_or_else(|| {
+            self.labels.is_empty() || self.labels.iter().any(|selector| selector.matches(&head.labels))
+        })
     }
 
-    /// Whether the filter policies let an object pass.
-    pub fn policies_allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
-        self.policies.allow(kind, head, catalog)
+    /// Whether the filter policies let an object pass that a stored object needs: one whose name they refuse does not.
+    pub fn policies_allow_related(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
+        self.policies.allow_related(kind, head, catalog)
     }
 }
 
-/// The lists by scope of a spec with those of the policies below them: what the spec names counts.
-struct Merged {
-    included_cluster: Vec<String>,
-    excluded_cluster: Vec<String>,
-    included_namespaced: Vec<String>,
-    excluded_namespaced: Vec<String>,
-}
-
-impl Merged {
-    fn new(spec: &BackupSpec, policies: &Policies, problems: &mut Problems) -> Self {
-        let lists = &policies.lists;
-        let old = !spec.included_resources.is_empty()
-            || !spec.excluded_resources.is_empty()
-            || spec.include_cluster_resources.is_some();
-        if old && (!lists.is_empty() || policies.has_filters()) {
-            problems.errors.push(
-                "include-resources, exclude-resources and include-cluster-resources are old filter parameters.\n\
-                 They cannot be used with include-exclude or filter policies"
-                    .into(),
-            );
-        }
-        let merge = |own: &[String], other: &[String], below: &[String]| -> Vec<String> {
-            let added = below.iter().filter(|text| !own.contains(text) && !other.contains(text));
-            own.iter().chain(added).cloned().collect()
-        };
-        let (in_cluster, ex_cluster) =
-            (&spec.included_cluster_scoped_resources, &spec.excluded_cluster_scoped_resources);
-        let (in_spaces, ex_spaces) =
-            (&spec.included_namespace_scoped_resources, &spec.excluded_namespace_scoped_resources);
-        Self {
-            included_cluster: merge(in_cluster, ex_cluster, &lists.included_cluster),
-            excluded_cluster: merge(ex_cluster, in_cluster, &lists.excluded_cluster),
-            included_namespaced: merge(in_spaces, ex_spaces, &lists.included_namespaced),
-            excluded_namespaced: merge(ex_spaces, in_spaces, &lists.excluded_namespaced),
-        }
-    }
-}
+/// Velero's words, which name the flags.
+const OLD_WITH_POLICIES: &str = "include-resources, exclude-resources and include-cluster-resources are old filter parameters.\n\
+     They cannot be used with include-exclude or filter policies";

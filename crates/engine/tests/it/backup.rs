@@ -1,5 +1,7 @@
 //! Backups of a memory cluster.
 
+mod actions;
+mod blocks;
 mod faults;
 mod golden;
 mod harness;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use bowline_api::artifact::{Bare, NativeSnapshot, null_if_empty};
 use bowline_api::backup::{BackupProgress, HookStatus};
 use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time, label};
-use bowline_engine::action::BackupAction;
 use bowline_engine::archive::{FORMAT_VERSION, pipe};
 use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
 use bowline_engine::finding::Level;
@@ -20,6 +19,8 @@ use thiserror::Error;
 use tracing::Instrument;
 
 use super::config_map::{self, ConfigMapError};
+use super::prepare::uses_old_filters;
+use super::rules::BackupActions;
 use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
 use crate::adapter::chain;
 
@@ -124,12 +125,29 @@ async fn attempt(
     Ok(archive_bytes)
 }
 
+/// What the backup is asked to hold, in the words of Velero's log.
 fn announce(backup: &Backup) {
     let spec = &backup.spec;
-    let list = |names: &[String]| if names.is_empty() { "<none>".to_owned() } else { names.join(", ") };
-    tracing::info!("starting backup, stored in location {}", spec.storage_location);
-    tracing::info!("including namespaces: {}", list(&spec.included_namespaces));
-    tracing::info!("excluding namespaces: {}", list(&spec.excluded_namespaces));
+    let list =
+        |names: &[String], empty: &str| if names.is_empty() { empty.to_owned() } else { names.join(", ") };
+    tracing::info!("Starting backup, stored in location {}", spec.storage_location);
+    tracing::info!("Including namespaces: {}", list(&spec.included_namespaces, "*"));
+    tracing::info!("Excluding namespaces: {}", list(&spec.excluded_namespaces, "<none>"));
+    if uses_old_filters(spec) {
+        tracing::info!("Including resources: {}", list(&spec.included_resources, "*"));
+        tracing::info!("Excluding resources: {}", list(&spec.excluded_resources, "<none>"));
+    } else {
+        let included = &spec.included_namespace_scoped_resources;
+        tracing::info!("Including namespace-scoped resources: {}", list(included, "*"));
+        let excluded = &spec.excluded_namespace_scoped_resources;
+        tracing::info!("Excluding namespace-scoped resources: {}", list(excluded, "<none>"));
+        let included = &spec.included_cluster_scoped_resources;
+        tracing::info!("Including cluster-scoped resources: {}", list(included, "<auto>"));
+        let excluded = &spec.excluded_cluster_scoped_resources;
+        tracing::info!("Excluding cluster-scoped resources: {}", list(excluded, "<none>"));
+    }
+    let files = spec.default_volumes_to_fs_backup == Some(true);
+    tracing::info!("Backing up all volumes using pod volume backup: {files}");
 }
 
 /// Removes what was stored, but for the log, which tells why.
@@ -190,19 +208,29 @@ async fn archive(
 pub(super) async fn request(
     tools: &Tools<'_>,
     backup: &Backup,
-    actions: Vec<Arc<dyn BackupAction>>,
+    actions: BackupActions,
 ) -> Result<BackupRequest, ConfigMapError> {
+    let policies = config_map::policies(tools, backup).await?;
+    Ok(BackupRequest { policies, ..request_without_policies(tools, backup, actions) })
+}
+
+/// What the engine is asked to do where resource policies have no say.
+pub(super) fn request_without_policies(
+    tools: &Tools<'_>,
+    backup: &Backup,
+    actions: BackupActions,
+) -> BackupRequest {
     let settings = tools.settings;
-    Ok(BackupRequest {
+    BackupRequest {
         backup: Arc::new(backup.clone()),
-        actions,
+        actions: actions.item,
+        block_actions: actions.item_block,
         memory_budget: settings.memory_budget,
         page_size: settings.page_size,
         workers: settings.workers,
-        policies: config_map::policies(tools, backup).await?,
         all_versions: settings.rules.all_versions,
         ..BackupRequest::default()
-    })
+    }
 }
 
 /// Stores everything but log and metadata, and fills in the status.
@@ -225,10 +253,13 @@ async fn artifacts(
     )?;
     finish(backup, outcome, Time(operation.ports.clock.now()));
     let status = &backup.status;
+    for volume in outcome.volume_infos.iter().filter(|volume| volume.skipped) {
+        tracing::info!(persistentVolume = volume.pv_name, "Volume is skipped: {}", volume.skipped_reason);
+    }
     tracing::info!(
-        "backed up {} of {} items, {} errors, {} warnings",
+        progress = "",
+        "Backed up a total of {} items, {} errors, {} warnings",
         outcome.stored_items,
-        outcome.total_items,
         status.errors,
         status.warnings
     );

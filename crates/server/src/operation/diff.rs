@@ -1,6 +1,5 @@
 //! What differs between a stored backup and another one, or what the cluster has now.
 
-use bowline_engine::action::backup::builtin;
 use bowline_engine::backup::BackupError;
 use bowline_engine::diff::{self, Diff, DiffError, DiffOptions};
 use bowline_engine::finding::Finding;
@@ -8,6 +7,7 @@ use thiserror::Error;
 
 use super::backup::request;
 use super::config_map::ConfigMapError;
+use super::rules::BackupActions;
 use super::source::limits;
 use super::{Source, Tools};
 
@@ -49,8 +49,7 @@ pub async fn diff_backup(
     let (other, findings) = match against {
         Against::Backup(other) => (other.spool, Vec::new()),
         Against::Live => {
-            // Actions of plugins may take snapshots.
-            let request = request(tools, &source.backup, builtin()).await?;
+            let request = request(tools, &source.backup, BackupActions::builtin()).await?;
             let place = (limits(tools), tools.scratch);
             let read = diff::spool_cluster(&request, tools.ports, place, tools.progress, tools.cancel);
             let (spool, findings) = read.await?;

@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 use kube::ResourceExt;
 use thiserror::Error;
 
-use super::config_map::ConfigMapError;
+use super::backup::request_without_policies;
 use super::rounds::{add_errors, poll_restore};
 use super::source::{Source, SourceError};
 use super::{FinishedBackup, Operation, Stopped, Tools, backup_line, number, restore_line};
@@ -41,9 +41,6 @@ pub enum FinalizeError {
     /// The stored backup can't be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The backup's resource policies can't be read.
-    #[error("failed to read the backup's resource policies")]
-    Policies(#[from] ConfigMapError),
 }
 
 /// Brings a backup in phase `Finalizing` or `FinalizingPartiallyFailed` to its end, in the store and in the object that is returned.
@@ -104,7 +101,8 @@ async fn rewrite(
     (source, items): (&Source, &[ItemId]),
     upload: &BackupUpload,
 ) -> Result<(Vec<Finding>, u64), FinalizeError> {
-    let request = super::backup::request(tools, backup, tools.backup_actions()).await?;
+    // What is read again was chosen when the backup was made.
+    let request = request_without_policies(tools, backup, tools.backup_actions());
     let (sink, blocks) = pipe::pipe();
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&bytes);

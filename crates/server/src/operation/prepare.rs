@@ -51,17 +51,22 @@ fn fill_spec(spec: &mut BackupSpec, location: &str, defaults: &BackupDefaults) {
     if spec.volume_group_snapshot_label_key.is_empty() {
         spec.volume_group_snapshot_label_key.clone_from(&defaults.volume_group_label);
     }
-    let file_system = spec.default_volumes_to_fs_backup.or(spec.default_volumes_to_restic);
-    spec.default_volumes_to_fs_backup = Some(file_system.unwrap_or(defaults.volumes_to_fs_backup));
+    if spec.default_volumes_to_restic == Some(true) {
+        spec.default_volumes_to_fs_backup = Some(true);
+    }
+    spec.default_volumes_to_fs_backup.get_or_insert(defaults.volumes_to_fs_backup);
     spec.snapshot_move_data.get_or_insert(defaults.snapshot_move_data);
     if spec.included_namespaces.is_empty() {
         spec.included_namespaces.push("*".into());
     }
     if uses_old_filters(spec) {
-        exclude(&mut spec.excluded_resources, &[SNAPSHOTS, SNAPSHOT_CONTENTS]);
+        let (included, excluded) = (&mut spec.included_resources, &mut spec.excluded_resources);
+        exclude(included, excluded, &[SNAPSHOTS, SNAPSHOT_CONTENTS]);
     } else {
-        exclude(&mut spec.excluded_namespace_scoped_resources, &[SNAPSHOTS]);
-        exclude(&mut spec.excluded_cluster_scoped_resources, &[SNAPSHOT_CONTENTS]);
+        let included = &mut spec.included_namespace_scoped_resources;
+        exclude(included, &mut spec.excluded_namespace_scoped_resources, &[SNAPSHOTS]);
+        let included = &mut spec.included_cluster_scoped_resources;
+        exclude(included, &mut spec.excluded_cluster_scoped_resources, &[SNAPSHOT_CONTENTS]);
     }
 }
 
@@ -71,18 +76,22 @@ fn or_default(value: &mut Duration, default: std::time::Duration) {
     }
 }
 
-fn exclude(list: &mut Vec<String>, names: &[&str]) {
-    if list.iter().any(|name| name == "*") {
+/// Excludes kinds, also from what is included. A list that includes nothing else stays as it is: an empty one would include everything.
+fn exclude(included: &mut Vec<String>, excluded: &mut Vec<String>, names: &[&str]) {
+    if excluded.iter().any(|name| name == "*") {
         return;
     }
     for name in names {
-        if !list.iter().any(|have| have == name) {
-            list.push((*name).to_owned());
+        if !excluded.iter().any(|have| have == name) {
+            excluded.push((*name).to_owned());
         }
+    }
+    if included.iter().any(|name| !names.contains(&name.as_str())) {
+        included.retain(|name| !names.contains(&name.as_str()));
     }
 }
 
-fn uses_old_filters(spec: &BackupSpec) -> bool {
+pub(super) fn uses_old_filters(spec: &BackupSpec) -> bool {
     !spec.included_resources.is_empty()
         || !spec.excluded_resources.is_empty()
         || spec.include_cluster_resources.is_some()
@@ -228,6 +237,27 @@ mod tests {
         assert_eq!(spec["includedNamespaces"], json!(["*"]));
         let spec: BackupSpec = serde_json::from_value(spec).unwrap();
         assert_eq!(validate_backup(&spec), Vec::<String>::new());
+    }
+
+    #[test]
+    fn snapshots_are_taken_out_of_what_is_included_unless_nothing_else_is() {
+        let spec = prepared(json!({"includedResources": ["pods", SNAPSHOTS]}))["spec"].clone();
+        assert_eq!(spec["includedResources"], json!(["pods"]));
+        let spec = prepared(json!({"includedClusterScopedResources": [SNAPSHOT_CONTENTS]}))["spec"].clone();
+        assert_eq!(spec["includedClusterScopedResources"], json!([SNAPSHOT_CONTENTS]));
+        let spec = prepared(json!({"excludedNamespaceScopedResources": ["*"]}))["spec"].clone();
+        assert_eq!(spec["excludedNamespaceScopedResources"], json!(["*"]));
+    }
+
+    #[test]
+    fn the_old_name_of_file_system_backup_counts_only_when_it_is_true() {
+        for (spec, expected) in [
+            (json!({"defaultVolumesToRestic": true, "defaultVolumesToFsBackup": false}), true),
+            (json!({"defaultVolumesToRestic": false}), false),
+            (json!({"defaultVolumesToFsBackup": true}), true),
+        ] {
+            assert_eq!(prepared(spec.clone())["spec"]["defaultVolumesToFsBackup"], expected, "{spec}");
+        }
     }
 
     #[test]

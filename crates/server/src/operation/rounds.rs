@@ -33,7 +33,7 @@ pub async fn poll_backup(
 ) -> Result<Backup, RoundError> {
     let name = backup.name_any();
     let mut operations = store.item_operations(&name).await?;
-    let actions = tools.backup_actions();
+    let actions = tools.backup_actions().item;
     let operators = BackupOperators { actions: &actions, backup: &backup, ports: tools.ports };
     let timeout = timeout(backup.spec.item_operation_timeout);
     let round = operation::round(&mut operations, &operators, tools.ports, timeout).await;

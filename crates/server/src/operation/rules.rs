@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bowline_engine::action::{ActionError, BackupAction, RestoreAction, backup, restore};
+use bowline_engine::action::{
+    ActionError, BackupAction, ItemBlockAction, RestoreAction, backup, item_block, restore,
+};
 
 use super::Tools;
 
@@ -28,6 +30,8 @@ pub struct RunRules {
 pub struct PluginActions {
     /// Of backups.
     pub backup: Vec<Arc<dyn BackupAction>>,
+    /// Of backups, for item blocks.
+    pub item_block: Vec<Arc<dyn ItemBlockAction>>,
     /// Of restores.
     pub restore: Vec<Arc<dyn RestoreAction>>,
 }
@@ -37,17 +41,32 @@ impl fmt::Debug for PluginActions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (backup, restore) =
             (self.backup.iter().map(|it| it.name()), self.restore.iter().map(|it| it.name()));
-        f.debug_list().entries(backup).entries(restore).finish()
+        let item_block = self.item_block.iter().map(|it| it.name());
+        f.debug_list().entries(backup).entries(item_block).entries(restore).finish()
+    }
+}
+
+/// The actions of a backup, in order.
+pub(super) struct BackupActions {
+    pub(super) item: Vec<Arc<dyn BackupAction>>,
+    pub(super) item_block: Vec<Arc<dyn ItemBlockAction>>,
+}
+
+impl BackupActions {
+    /// Those without plugins, which may take snapshots.
+    pub(super) fn builtin() -> Self {
+        Self { item: backup::builtin(), item_block: item_block::builtin() }
     }
 }
 
 impl Tools<'_> {
     /// All actions of backups, in order.
-    pub(super) fn backup_actions(&self) -> Vec<Arc<dyn BackupAction>> {
+    pub(super) fn backup_actions(&self) -> BackupActions {
         let rules = &self.settings.rules;
-        let mut actions = backup::builtin();
-        actions.retain(|action| !(rules.all_versions && action.name() == CRD_REMAP));
-        actions.extend(rules.plugins.backup.iter().cloned());
+        let mut actions = BackupActions::builtin();
+        actions.item.retain(|action| !(rules.all_versions && action.name() == CRD_REMAP));
+        actions.item.extend(rules.plugins.backup.iter().cloned());
+        actions.item_block.extend(rules.plugins.item_block.iter().cloned());
         actions
     }
 

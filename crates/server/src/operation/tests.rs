@@ -85,8 +85,11 @@ struct Mover {
 
 impl Mover {
     fn rules(self: &Arc<Self>) -> RunRules {
-        let plugins =
-            PluginActions { backup: vec![Arc::clone(self) as _], restore: vec![Arc::clone(self) as _] };
+        let plugins = PluginActions {
+            backup: vec![Arc::clone(self) as _],
+            restore: vec![Arc::clone(self) as _],
+            ..PluginActions::default()
+        };
         RunRules { plugins, ..RunRules::default() }
     }
 
@@ -303,4 +306,14 @@ async fn the_user_s_order_of_versions_is_read_only_with_the_feature() {
     let world = World::new(RunRules { all_versions: true, ..RunRules::default() }, []);
     let operation = world.operation();
     assert!(config_map::version_priorities(&operation.tools()).await.unwrap().unwrap().is_empty());
+}
+
+#[test]
+fn the_action_for_old_definitions_is_left_out_where_every_version_is_stored() {
+    for all_versions in [false, true] {
+        let world = World::new(RunRules { all_versions, ..RunRules::default() }, []);
+        let actions = world.operation().tools().backup_actions().item;
+        let has = actions.iter().any(|action| action.name() == "velero.io/crd-remap-version");
+        assert_eq!(has, !all_versions);
+    }
 }

@@ -8,6 +8,8 @@ mod conformance;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod reports;

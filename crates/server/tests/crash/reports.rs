@@ -30,7 +30,11 @@ fn kill(process: &Process) -> Fault<Error> {
     Fault::Delay(Duration::from_secs(1))
 }
 
-fn refuse(verb: &'static str, part: &'static str, kind: ErrorKind) -> impl FnMut(&Call) -> Option<Error> {
+pub(crate) fn refuse(
+    verb: &'static str,
+    part: &'static str,
+    kind: ErrorKind,
+) -> impl FnMut(&Call) -> Option<Error> {
     move |call| {
         (call.verb == verb && call.name.contains(part))
             .then(|| Error::new(kind, format!("{verb} {}", call.name)))

@@ -99,6 +99,14 @@ impl World {
 
     /// Starts a server as this process, in a pod of this name; with an election one of several.
     pub(crate) fn start_as(&self, process: Process, instance: &str, election: Option<Election>) -> Server {
+        self.start_with(process, |config| {
+            config.instance = Some(instance.into());
+            config.election = election;
+        })
+    }
+
+    /// Starts a server as this process, with further settings.
+    pub(crate) fn start_with(&self, process: Process, set: impl FnOnce(&mut Config)) -> Server {
         let stop = CancellationToken::new();
         let host = Host {
             connection: Connection::over(self.cluster.client(&process)),
@@ -108,13 +116,13 @@ impl World {
             logs: RunLogs::default(),
             stop: stop.clone(),
         };
-        let config = Config {
+        let mut config = Config {
             namespace: VELERO.into(),
             metrics_address: "127.0.0.1:0".into(),
-            instance: Some(instance.into()),
-            election,
+            instance: Some("bowline-0".into()),
             ..Config::default()
         };
+        set(&mut config);
         let task = tokio::spawn(bowline_server::run_on(config, host));
         Server { process, stop, task }
     }

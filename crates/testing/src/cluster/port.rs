@@ -37,7 +37,9 @@ impl Cluster for MemoryCluster {
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Object, ClusterError> {
-        self.call(&on("get", object), |state| encode(state.existing(&state.locate(object)?)?)).await
+        let read =
+            |state: &mut State| encode(&at_version(state.existing(&state.locate(object)?)?, &object.kind));
+        self.call(&on("get", object), read).await
     }
 
     async fn create(
@@ -173,9 +175,16 @@ pub(super) fn is_selected(query: &ListQuery, key: &Key, object: &Value) -> bool 
         && names(&query.field_selector, &key.2)
 }
 
+/// An object at the version in which it is asked for.
+fn at_version(object: &Value, kind: &Kind) -> Value {
+    let mut object = object.clone();
+    object["apiVersion"] = kind.api_version().into();
+    object
+}
+
 /// The items of a built-in kind's list carry no apiVersion and kind.
 fn untyped(object: &Value, kind: &Kind) -> Value {
-    let mut object = object.clone();
+    let mut object = at_version(object, kind);
     if let Some(map) = object.as_object_mut().filter(|_| !kind.group.contains("example")) {
         map.remove("apiVersion");
         map.remove("kind");

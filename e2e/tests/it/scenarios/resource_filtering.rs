@@ -51,7 +51,17 @@ fn exclude_from_backup() -> Result<()> {
     }
     let other = "velero.io/exclude-from-backup=false";
     pair.scenario.cluster.kubectl(["-n", &pair.second, "label", "secret", "keys", other])?.ok()?;
-    pair.restores(&["--include-namespaces", &pair.both()], &[], (["serviceaccount/clerk"], CONTENT))
+    pair.restores(&["--include-namespaces", &pair.both()], &[], (["serviceaccount/clerk"], CONTENT))?;
+    let log = pair.scenario.bowline.ok(&["backup", "logs", &pair.scenario.name])?;
+    for line in [
+        format!("msg=\"Including namespaces: {}", pair.first),
+        "msg=\"Excluding item because it has label velero.io/exclude-from-backup=true\"".to_owned(),
+        "msg=\"Retrieved ".to_owned(),
+        "msg=\"Backed up a total of ".to_owned(),
+    ] {
+        ensure!(log.contains(&line), "{line} is not in {log}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -45,17 +45,14 @@ impl BackupAction for CrdRemapVersion {
     }
 }
 
-/// Whether a `v1` API server would refuse the CRD or change its meaning: one version only, a version without a schema, unknown
-/// fields kept, or a schema that is not structural.
+/// Whether the CRD was made as `v1beta1`: its first version has no schema, its schema is not structural, or unknown fields are kept.
 fn needs_old_form(crd: &Value) -> bool {
     let spec = &crd["spec"];
-    let non_structural = crd["status"]["conditions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == "NonStructuralSchema" && condition["status"] == "True");
-    let versions = spec["versions"].as_array().map_or(0, Vec::len);
-    versions == 1 || non_structural || spec["preserveUnknownFields"] == true
+    let mut conditions = crd["status"]["conditions"].as_array().into_iter().flatten();
+    let without_schema = |version: &Value| version["schema"]["openAPIV3Schema"].is_null();
+    conditions.any(|condition| condition["type"] == "NonStructuralSchema")
+        || spec["versions"].get(0).is_some_and(without_schema)
+        || spec["preserveUnknownFields"] == true
 }
 
 #[cfg(test)]
@@ -65,13 +62,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_crds_that_v1_can_not_hold_are_stored_in_the_old_form() {
+    fn only_crds_that_were_made_as_v1beta1_are_stored_in_the_old_form() {
         let condition = json!({"conditions": [{"type": "NonStructuralSchema", "status": "True"}]});
+        let schema = json!({"schema": {"openAPIV3Schema": {"type": "object"}}});
         for (crd, old) in [
             (json!({"spec": {"versions": [{}]}}), true),
-            (json!({"spec": {"versions": [{}, {}]}}), false),
-            (json!({"spec": {"versions": [{}, {}], "preserveUnknownFields": true}}), true),
-            (json!({"spec": {"versions": [{}, {}]}, "status": condition}), true),
+            (json!({"spec": {"versions": [{"schema": {}}]}}), true),
+            (json!({"spec": {"versions": [schema]}}), false),
+            (json!({"spec": {"versions": [schema, {}]}}), false),
+            (json!({"spec": {"versions": [schema], "preserveUnknownFields": true}}), true),
+            (json!({"spec": {"versions": [schema]}, "status": condition}), true),
         ] {
             assert_eq!(needs_old_form(&crd), old, "{crd}");
         }

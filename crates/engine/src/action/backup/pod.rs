@@ -2,11 +2,15 @@
 
 use async_trait::async_trait;
 
-use crate::action::{ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId};
+use crate::action::{
+    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
+    ItemBlockAction, ItemId,
+};
 use crate::catalog::GroupResource;
+use crate::object::{Object, ObjectError};
 use crate::volume::pod::PodView;
 
-pub(super) struct Pod;
+pub(in crate::action) struct Pod;
 
 #[async_trait]
 impl BackupAction for Pod {
@@ -19,21 +23,41 @@ impl BackupAction for Pod {
     }
 
     async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
-        let view = PodView::of(item.original())?;
-        let class =
-            view.spec.priority_class_name.as_ref().filter(|name| !name.is_empty()).map(|name| ItemId {
-                resource: GroupResource::new("scheduling.k8s.io", "priorityclasses"),
-                namespace: None,
-                name: name.clone(),
-            });
-        let claims = view.claims().map(|name| ItemId {
-            resource: GroupResource::new("", "persistentvolumeclaims"),
-            namespace: item.head().namespace.clone(),
-            name: name.to_owned(),
-        });
-        Ok(BackupEffects {
-            additional_items: class.into_iter().chain(claims).collect(),
-            ..Default::default()
-        })
+        Ok(BackupEffects { additional_items: related(item.original())?, ..Default::default() })
     }
+}
+
+#[async_trait]
+impl ItemBlockAction for Pod {
+    fn name(&self) -> &'static str {
+        "velero.io/pod"
+    }
+
+    async fn selector(&self) -> Result<ActionSelector, ActionError> {
+        BackupAction::selector(self).await
+    }
+
+    async fn related_items(
+        &self,
+        item: &Object,
+        context: &BlockContext<'_>,
+    ) -> Result<Vec<ItemId>, ActionError> {
+        // The backup action brings the priority class.
+        if context.only_others { Ok(Vec::new()) } else { Ok(related(item)?) }
+    }
+}
+
+fn related(pod: &Object) -> Result<Vec<ItemId>, ObjectError> {
+    let view = PodView::of(pod)?;
+    let class = view.spec.priority_class_name.as_ref().filter(|name| !name.is_empty()).map(|name| ItemId {
+        resource: GroupResource::new("scheduling.k8s.io", "priorityclasses"),
+        namespace: None,
+        name: name.clone(),
+    });
+    let claims = view.claims().map(|name| ItemId {
+        resource: GroupResource::new("", "persistentvolumeclaims"),
+        namespace: pod.head().namespace.clone(),
+        name: name.to_owned(),
+    });
+    Ok(class.into_iter().chain(claims).collect())
 }

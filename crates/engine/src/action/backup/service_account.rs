@@ -6,18 +6,20 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use crate::action::{ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId};
+use crate::action::list::each_object;
+use crate::action::{
+    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
+    ItemBlockAction, ItemId,
+};
 use crate::catalog::GroupResource;
-use crate::port::{ClusterError, ListQuery, PageRequest};
-use crate::retry::Retry;
+use crate::object::{Head, Object};
+use crate::port::{ClusterError, ListQuery};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
-const PAGE: u32 = 500;
-const PAGE_BYTES: usize = 16 << 20;
 
 /// Reads the cluster role bindings once, when the first service account comes along.
 #[derive(Default)]
-pub(super) struct ServiceAccount {
+pub(in crate::action) struct ServiceAccount {
     bindings: OnceCell<Bindings>,
 }
 
@@ -58,20 +60,50 @@ impl BackupAction for ServiceAccount {
         item: &mut Item,
         context: &BackupContext<'_>,
     ) -> Result<BackupEffects, ActionError> {
+        let (additional_items, warnings) = self.related(item.head(), context).await?;
+        Ok(BackupEffects { additional_items, warnings, ..Default::default() })
+    }
+}
+
+#[async_trait]
+impl ItemBlockAction for ServiceAccount {
+    fn name(&self) -> &'static str {
+        "velero.io/service-account"
+    }
+
+    async fn selector(&self) -> Result<ActionSelector, ActionError> {
+        BackupAction::selector(self).await
+    }
+
+    async fn related_items(
+        &self,
+        item: &Object,
+        context: &BlockContext<'_>,
+    ) -> Result<Vec<ItemId>, ActionError> {
+        // The backup action of the same name brings them too, and tells what is missing.
+        if context.only_others {
+            return Ok(Vec::new());
+        }
+        self.related(item.head(), context.backup).await.map(|(items, _)| items)
+    }
+}
+
+impl ServiceAccount {
+    /// Bindings and cluster roles of an account, and why some may be missing.
+    async fn related(
+        &self,
+        head: &Head,
+        context: &BackupContext<'_>,
+    ) -> Result<(Vec<ItemId>, Vec<String>), ActionError> {
         let bindings = self.bindings.get_or_try_init(|| Bindings::read(context)).await?;
-        let head = item.head();
         let account = (head.namespace.clone().unwrap_or_default(), head.name.clone());
         let related = bindings.by_account.get(&account).into_iter().flatten();
-        let additional_items = related.map(|(resource, name)| ItemId {
+        let items = related.map(|(resource, name)| ItemId {
             resource: GroupResource::new(RBAC, *resource),
             namespace: None,
             name: name.clone(),
         });
-        Ok(BackupEffects {
-            additional_items: additional_items.collect(),
-            warnings: bindings.refused.iter().cloned().collect(),
-            ..Default::default()
-        })
+        Ok((items.collect(), bindings.refused.iter().cloned().collect()))
     }
 }
 
@@ -81,35 +113,18 @@ impl Bindings {
         let Some(kind) = context.catalog.get(&GroupResource::new(RBAC, "clusterrolebindings")) else {
             return Ok(bindings);
         };
-        let ports = context.ports;
-        let query = ListQuery::default();
-        let mut page = PageRequest { limit: PAGE, continue_token: None, max_bytes: PAGE_BYTES };
-        loop {
-            let read = Retry::API.run(&*ports.clock, || ports.cluster.list(kind, &query, &page)).await;
-            let read = match read {
-                Ok(read) => read,
-                Err(ClusterError::Forbidden { message }) => {
-                    bindings.refused =
-                        Some(format!("cluster roles of service accounts are not saved: {message}"));
-                    return Ok(bindings);
-                }
-                Err(ClusterError::Expired) => {
-                    page.continue_token = None;
-                    bindings = Self::default();
-                    continue;
-                }
-                Err(source) => {
-                    return Err(ActionError::Cluster { attempt: "list clusterrolebindings".into(), source });
-                }
-            };
-            for object in &read.items {
-                bindings.add(&object.head().name, &object.view()?);
+        let add = |object: &Object| {
+            bindings.add(&object.head().name, &object.view()?);
+            Ok(())
+        };
+        match each_object(context.ports, kind, &ListQuery::default(), add).await {
+            Err(ActionError::Cluster { source: ClusterError::Forbidden { message }, .. }) => {
+                bindings.refused =
+                    Some(format!("cluster roles of service accounts are not saved: {message}"));
             }
-            if read.continue_token.is_none() {
-                return Ok(bindings);
-            }
-            page.continue_token = read.continue_token;
+            read => read?,
         }
+        Ok(bindings)
     }
 
     fn add(&mut self, name: &str, binding: &Binding) {

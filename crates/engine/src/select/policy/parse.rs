@@ -1,6 +1,6 @@
 //! Reads the YAML of resource policies, strictly: unknown fields, wrong types and impossible values are errors with their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bowline_api::selector::LabelSelector;
 use serde::Deserialize;
@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::filter::{ClusterFilter, NameOrPattern, NamespaceFilter, ResourceFilterRule};
 use super::volume::{Action, Capacity, Conditions, CsiCondition, NfsCondition, VOLUME_TYPES, VolumePolicy};
 use super::{Policies, PolicyLists};
+use crate::select::in_both;
 use crate::select::label::Selector;
 use crate::yaml;
 
@@ -63,6 +64,7 @@ impl Policies {
         }
         let volumes = wire.volume_policies.into_iter().enumerate();
         let volumes = volumes.map(|(index, policy)| policy.check(&format!("volumePolicies[{index}]")));
+        named_once(&wire.namespaced_filter_policies)?;
         let namespaces = wire.namespaced_filter_policies.into_iter().enumerate();
         let namespaces =
             namespaces.map(|(index, filter)| filter.check(&format!("namespacedFilterPolicies[{index}]")));
@@ -192,6 +194,8 @@ impl WireConditions {
     fn check(self, field: &str) -> Result<Conditions, PolicyError> {
         let capacity = self.capacity.as_deref().map(Capacity::parse).transpose();
         let capacity = capacity.map_err(|reason| value(format!("{field}.capacity"), reason))?;
+        // An empty list or map is no condition.
+        let list = |list: Option<Vec<String>>| list.filter(|list| !list.is_empty());
         one_of(self.volume_types.as_ref(), VOLUME_TYPES, &format!("{field}.volumeTypes"))?;
         one_of(self.pvc_phase.as_ref(), &["Pending", "Bound", "Lost"], &format!("{field}.pvcPhase"))?;
         let nfs = self.nfs.map(|nfs| NfsCondition { server: nfs.server, path: nfs.path });
@@ -201,14 +205,14 @@ impl WireConditions {
         }
         Ok(Conditions {
             capacity,
-            storage_class: self.storage_class,
+            storage_class: list(self.storage_class),
             nfs,
             csi,
-            volume_types: self.volume_types,
-            pvc_labels: self.pvc_labels,
-            pvc_phase: self.pvc_phase,
-            pvc_volume_mode: self.pvc_volume_mode,
-            pvc_access_modes: self.pvc_access_modes.map(|modes| modes.into_iter().collect()),
+            volume_types: list(self.volume_types),
+            pvc_labels: self.pvc_labels.filter(|labels| !labels.is_empty()),
+            pvc_phase: list(self.pvc_phase),
+            pvc_volume_mode: self.pvc_volume_mode.filter(|mode| !mode.is_empty()),
+            pvc_access_modes: list(self.pvc_access_modes).map(|modes| modes.into_iter().collect()),
         })
     }
 }
@@ -229,6 +233,15 @@ impl WireLists {
         ];
         if all.iter().any(|list| list.iter().any(|text| text == "*")) {
             return Err(value("includeExcludePolicy".into(), "'*' is not allowed here".into()));
+        }
+        let pairs = [
+            (&lists.included_cluster, &lists.excluded_cluster),
+            (&lists.included_namespaced, &lists.excluded_namespaced),
+        ];
+        if let Some(item) =
+            pairs.iter().find_map(|(included, excluded)| excluded.iter().find(|it| included.contains(it)))
+        {
+            return Err(value("includeExcludePolicy".into(), in_both(item)));
         }
         Ok(lists)
     }
@@ -253,14 +266,47 @@ impl WireNamespaceFilter {
 }
 
 fn rules(wire: Vec<WireRule>, field: &str) -> Result<Vec<ResourceFilterRule>, PolicyError> {
+    let field = format!("{field}.resourceFilters");
     let rules = wire.into_iter().enumerate();
-    rules.map(|(index, rule)| rule.check(&format!("{field}.resourceFilters[{index}]"))).collect()
+    let rules: Vec<_> =
+        rules.map(|(index, rule)| rule.check(&format!("{field}[{index}]"))).collect::<Result<_, _>>()?;
+    if rules.is_empty() {
+        return Err(value(field, "must have at least one entry".into()));
+    }
+    if rules.iter().filter(|rule| rule.takes_the_rest()).count() > 1 {
+        return Err(value(field, "only one entry may be without kinds".into()));
+    }
+    let kinds: Vec<_> =
+        rules.iter().flat_map(ResourceFilterRule::named_kinds).map(str::to_lowercase).collect();
+    let mut seen = BTreeSet::new();
+    match kinds.iter().find(|kind| !seen.insert(kind.as_str())) {
+        Some(kind) => Err(value(field, format!("kind {kind:?} appears twice"))),
+        None => Ok(rules),
+    }
+}
+
+/// A namespace or pattern that several filters name would only ever count in the first of them.
+fn named_once(filters: &[WireNamespaceFilter]) -> Result<(), PolicyError> {
+    let mut seen = BTreeSet::new();
+    match filters.iter().flat_map(|filter| &filter.namespaces).find(|name| !seen.insert(name.as_str())) {
+        Some(name) => {
+            Err(value("namespacedFilterPolicies".into(), format!("namespace {name:?} appears twice")))
+        }
+        None => Ok(()),
+    }
 }
 
 impl WireRule {
     fn check(self, field: &str) -> Result<ResourceFilterRule, PolicyError> {
         if self.label_selector.is_some() && !self.or_label_selectors.is_empty() {
             return Err(value(field.into(), "labelSelector and orLabelSelectors can't be combined".into()));
+        }
+        let star = self.kinds.iter().any(|kind| kind == "*");
+        if star && self.kinds.len() > 1 {
+            return Err(value(format!("{field}.kinds"), "'*' stands alone".into()));
+        }
+        if (star || self.kinds.is_empty()) && !(self.names.is_empty() && self.excluded_names.is_empty()) {
+            return Err(value(field.into(), "names and excludedNames need kinds".into()));
         }
         let selectors = self.label_selector.iter().chain(&self.or_label_selectors).map(Selector::from_spec);
         let labels =
@@ -293,6 +339,7 @@ fn value(field: String, reason: String) -> PolicyError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::select::policy::volume::VolumeFacts;
 
     const ALL: &str = "
 version: v1
@@ -328,6 +375,10 @@ namespacedFilterPolicies:
         assert_eq!(policies.volumes[1].action, Action::Skip);
         assert_eq!(policies.lists.excluded_namespaced, ["events"]);
         assert!(policies.namespace_filters[0].is_for("team-a"));
+        assert_eq!(
+            policies.volumes[0].conditions.pvc_access_modes,
+            Some(["ReadWriteOnce".to_owned()].into())
+        );
         assert_eq!(policies.cluster_filter.unwrap().rules[0].kinds, ["clusterroles"]);
     }
 
@@ -361,11 +412,97 @@ namespacedFilterPolicies:
                 "version: v1\nnamespacedFilterPolicies: [{namespaces: ['a**']}]",
                 "namespacedFilterPolicies[0].namespaces",
             ),
-            ("version: v1\nnamespacedFilterPolicies: [{namespaces: []}]", "at least one"),
+            ("version: v1\nnamespacedFilterPolicies: [{namespaces: []}]", "at least one namespace"),
+            ("version: v1\nnamespacedFilterPolicies: [{namespaces: [a]}]", "at least one entry"),
+            ("version: v1\nclusterScopedFilterPolicy: {resourceFilters: []}", "at least one entry"),
+            (
+                "version: v1\nnamespacedFilterPolicies: [{namespaces: [a, a], resourceFilters: [{}]}]",
+                "namespace \"a\" appears twice",
+            ),
+            (
+                "version: v1\nnamespacedFilterPolicies: [{namespaces: [a], resourceFilters: [{kinds: [Pod]}, {kinds: [pod]}]}]",
+                "kind \"pod\" appears twice",
+            ),
+            (
+                "version: v1\nnamespacedFilterPolicies: [{namespaces: [a], resourceFilters: [{}, {kinds: ['*']}]}]",
+                "only one entry may be without kinds",
+            ),
+            (
+                "version: v1\nnamespacedFilterPolicies: [{namespaces: [a], resourceFilters: [{names: [b]}]}]",
+                "names and excludedNames need kinds",
+            ),
+            (
+                "version: v1\nclusterScopedFilterPolicy: {resourceFilters: [{kinds: ['*', pods]}]}",
+                "'*' stands alone",
+            ),
+            (
+                "version: v1\nclusterScopedFilterPolicy: {resourceFilters: [{kinds: [pv], labelSelector: {}, orLabelSelectors: [{}]}]}",
+                "can't be combined",
+            ),
+            (
+                "version: v1\nincludeExcludePolicy: {includedNamespaceScopedResources: [pods], excludedNamespaceScopedResources: [pods]}",
+                "in the includes list: pods",
+            ),
+            (
+                "version: v1\nvolumePolicies: [{conditions: {csi: {volumeAttributes: {a: b}}}, action: {type: skip}}]",
+                "volumeAttributes need a driver",
+            ),
+            ("version: v1\nvolumePolicies: [{conditions: {sizes: '1,2'}, action: {type: skip}}]", "sizes"),
+            ("version: v1\nvolumePolicies: [{conditions: {pvcLabels: a}, action: {type: skip}}]", "line 2"),
+            ("version: v1\nvolumePolicies: [{conditions: {}}]", "action"),
         ] {
             let error = Policies::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn empty_conditions_are_none_and_plain_values_are_text() {
+        let policies = Policies::parse(
+            "
+version: v1
+volumePolicies:
+- conditions:
+    capacity: ''
+    storageClass: []
+    volumeTypes:
+    pvcLabels: {}
+    pvcPhase: []
+    nfs:
+  action: {type: skip, parameters: }
+- conditions:
+  action: {type: skip}
+- conditions: {pvcLabels: {app: 1, on: true, empty: ''}, storageClass: [1]}
+  action: {type: skip, parameters: {a: 1, b: [x]}}
+includeExcludePolicy:
+namespacedFilterPolicies:
+",
+        )
+        .unwrap();
+        let any = VolumeFacts::default();
+        assert!(policies.volumes[0].conditions.hold(&any) && policies.volumes[1].conditions.hold(&any));
+        let labels = policies.volumes[2].conditions.pvc_labels.clone().unwrap();
+        assert_eq!(format!("{labels:?}"), r#"{"app": "1", "empty": "", "on": "true"}"#);
+        assert_eq!(policies.volumes[2].conditions.storage_class, Some(vec!["1".to_owned()]));
+    }
+
+    #[test]
+    fn every_action_and_volume_type_of_velero_is_known() {
+        for action in ["skip", "snapshot", "fs-backup", "custom"] {
+            let text =
+                format!("version: v1\nvolumePolicies: [{{conditions: {{}}, action: {{type: {action}}}}}]");
+            assert!(Policies::parse(&text).is_ok(), "{action}");
+        }
+        let types = "awsAzureDisk, awsElasticBlockStore, azureDisk, azureFile, cinder, cephfs, configMap, csi, downwardAPI, \
+             emptyDir, ephemeral, fc, flocker, flexVolume, gitRepo, glusterfs, gcePersistentDisk, hostPath, iscsi, local, nfs, \
+             photonPersistentDisk, portworxVolume, projected, quobyte, rbd, scaleIO, secret, storageOS, vsphereVolume, image";
+        let text = format!(
+            "version: v1\nvolumePolicies: [{{conditions: {{volumeTypes: [{types}]}}, action: {{type: skip}}}}]"
+        );
+        assert_eq!(
+            Policies::parse(&text).unwrap().volumes[0].conditions.volume_types.as_ref().unwrap().len(),
+            31
+        );
     }
 
     #[test]

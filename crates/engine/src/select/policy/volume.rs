@@ -143,7 +143,7 @@ type Check = fn(&Conditions, &VolumeFacts) -> bool;
 
 const CHECKS: &[Check] = &[
     |conditions, volume| conditions.capacity.is_none_or(|range| range.contains(volume.capacity)),
-    |conditions, volume| holds(conditions.storage_class.as_ref(), &volume.storage_class),
+    storage_class,
     |conditions, volume| holds(conditions.volume_types.as_ref(), &volume.volume_type),
     nfs,
     csi,
@@ -164,6 +164,12 @@ pub fn action_for<'p>(policies: &'p [VolumePolicy], volume: &VolumeFacts) -> Opt
 
 fn holds(wanted: Option<&Vec<String>>, own: &str) -> bool {
     wanted.is_none_or(|wanted| wanted.iter().any(|one| one == own))
+}
+
+/// A volume without a class has none of the wanted ones, not even an empty one.
+fn storage_class(conditions: &Conditions, volume: &VolumeFacts) -> bool {
+    let own = &volume.storage_class;
+    conditions.storage_class.as_ref().is_none_or(|wanted| !own.is_empty() && wanted.contains(own))
 }
 
 fn nfs(conditions: &Conditions, volume: &VolumeFacts) -> bool {
@@ -203,8 +209,11 @@ fn claim(conditions: &Conditions, volume: &VolumeFacts) -> bool {
 }
 
 impl Capacity {
-    /// Reads `low,high`, two quantities of which either may be left out. The error is the reason.
+    /// Reads `low,high`, two quantities of which either may be left out or 0. No text is no limit. The error is the reason.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self { low: 0, high: None });
+        }
         let Some((low, high)) = text.split_once(',') else {
             return Err(format!("{text:?} is not a range, such as \"10Gi,100Gi\" or \",5Gi\""));
         };
@@ -213,7 +222,7 @@ impl Capacity {
         let (low, high) = (low.trim(), high.trim());
         let range = Self {
             low: if low.is_empty() { 0 } else { bytes(low)? },
-            high: if high.is_empty() { None } else { Some(bytes(high)?) },
+            high: if high.is_empty() { None } else { Some(bytes(high)?).filter(|high| *high > 0) },
         };
         if range.high.is_some_and(|high| high < range.low) {
             return Err(format!("{text:?} ends before it begins"));
@@ -228,6 +237,7 @@ impl Capacity {
 
 /// A Kubernetes quantity as whole units, rounded up; `None` for text that is none. Enough for sizes: exponents go to 10^30.
 pub fn quantity(text: &str) -> Option<u128> {
+    let text = text.strip_prefix('+').unwrap_or(text);
     let end = text.find(|sign: char| !sign.is_ascii_digit() && sign != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -289,11 +299,21 @@ mod tests {
 
     #[test]
     fn ranges_may_be_open_on_either_side() {
-        for (range, inside, outside) in [("10,20", 20, 21), (",5Ki", 5120, 5121), ("1Ki,", 1024, 1023)] {
+        for (range, inside, outside) in [
+            ("10,20", 20, 21),
+            (" 10 , 20 ", 10, 9),
+            (",5Ki", 5120, 5121),
+            ("0,5Ki", 0, 5121),
+            ("1Ki,", 1024, 1023),
+            ("1Ki,0", 1024, 1023),
+        ] {
             let range = Capacity::parse(range).unwrap();
             assert!(range.contains(inside) && !range.contains(outside));
         }
-        for text in ["10", "a,b", "2,1"] {
+        for range in ["", ",", "0,0"] {
+            assert!(Capacity::parse(range).unwrap().contains(u128::MAX), "{range}");
+        }
+        for text in ["10", "a,b", "2,1", "1,2,3"] {
             assert!(Capacity::parse(text).is_err(), "{text}");
         }
     }
@@ -327,8 +347,23 @@ mod tests {
                 && !one(|c| c.capacity = Capacity::parse(",1Gi").ok())
         );
         assert!(!one(|c| c.storage_class = Some(vec!["slow".into()])));
+        assert!(one(|c| c.storage_class = Some(vec!["slow".into(), "fast".into()])));
+        let no_class = VolumeFacts { storage_class: String::new(), ..facts() };
+        let empty = Conditions { storage_class: Some(vec![String::new()]), ..Conditions::default() };
+        assert!(!empty.hold(&no_class));
         assert!(one(|c| c.volume_types = Some(vec!["nfs".into(), "csi".into()])));
         assert!(!one(|c| c.nfs = Some(NfsCondition::default())));
+        let share = VolumeFacts { nfs: Some(("server".into(), "/path".into())), ..facts() };
+        for (server, path, holds) in [
+            ("", "", true),
+            ("server", "", true),
+            ("", "/path", true),
+            ("server", "/other", false),
+            ("other", "", false),
+        ] {
+            let nfs = Some(NfsCondition { server: server.into(), path: path.into() });
+            assert_eq!(Conditions { nfs, ..Conditions::default() }.hold(&share), holds, "{server} {path}");
+        }
         assert!(one(|c| c.csi = Some(CsiCondition::default())));
         let tier = |tier: &str| CsiCondition {
             driver: "driver".into(),

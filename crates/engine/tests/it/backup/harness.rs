@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bowline_api::Backup;
 use bowline_api::artifact::Results;
 use bowline_engine::action::backup::builtin;
+use bowline_engine::action::item_block;
 use bowline_engine::archive::pipe;
 use bowline_engine::backup::{BackupError, BackupOutcome, BackupRequest, run, spell};
 use bowline_engine::port::Ports;
@@ -52,6 +53,7 @@ pub(super) fn with_backup(backup: Backup) -> BackupRequest {
     BackupRequest {
         backup: Arc::new(backup),
         actions: builtin(),
+        block_actions: item_block::builtin(),
         memory_budget: 16 << 20,
         page_size: 500,
         workers: 1,

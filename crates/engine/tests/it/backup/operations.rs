@@ -1,5 +1,6 @@
 //! Operations that go on after a backup, and the pass that writes its archive anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use bowline_testing::object::{config_map, object, with};
 use bowline_testing::{MemoryCluster, ports};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::harness::{Made, back_up, read, request};
@@ -97,11 +98,11 @@ async fn made(mover: &Arc<Mover>, cluster: &Arc<MemoryCluster>) -> (BackupReques
     (request, made)
 }
 
-async fn finalized(
+async fn final_pass(
     request: &BackupRequest,
     made: &Made,
     cluster: &Arc<MemoryCluster>,
-) -> (FinalizeOutcome, Made) {
+) -> (FinalizeOutcome, BTreeMap<String, Vec<u8>>) {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, body) in &made.files {
         let mut header = tar::Header::new_ustar();
@@ -127,8 +128,28 @@ async fn finalized(
         finalize(request, (&stored, &items), &ports, sink, &cancel),
         source.try_collect::<Vec<_>>(),
     );
-    let again = back_up(request.clone(), &ports).await.unwrap();
-    (outcome.unwrap(), Made { files: read(&blocks.unwrap().concat()), ..again })
+    (outcome.unwrap(), read(&blocks.unwrap().concat()))
+}
+
+/// The objects of the archive that the final pass writes, by path.
+async fn finalize_only(
+    request: &BackupRequest,
+    made: &Made,
+    cluster: &Arc<MemoryCluster>,
+) -> (FinalizeOutcome, BTreeMap<String, Value>) {
+    let (outcome, files) = final_pass(request, made, cluster).await;
+    let objects = files.into_iter().filter(|(path, _)| path.starts_with("resources/"));
+    (outcome, objects.map(|(path, body)| (path, serde_json::from_slice(&body).unwrap())).collect())
+}
+
+async fn finalized(
+    request: &BackupRequest,
+    made: &Made,
+    cluster: &Arc<MemoryCluster>,
+) -> (FinalizeOutcome, Made) {
+    let (outcome, files) = final_pass(request, made, cluster).await;
+    let again = back_up(request.clone(), &ports(cluster)).await.unwrap();
+    (outcome, Made { files, ..again })
 }
 
 #[tokio::test]
@@ -200,9 +221,80 @@ async fn the_final_pass_reads_changed_items_again_and_keeps_the_rest() {
 async fn an_operation_started_by_the_final_pass_is_an_error() {
     let (mover, cluster) = (Arc::new(Mover { starts_again: true, ..Mover::default() }), cluster());
     let (request, before) = made(&mover, &cluster).await;
-    let (outcome, _) = finalized(&request, &before, &cluster).await;
+    cluster.put(with(config_map("shop", "data"), "/data", json!({"state": "moved"})));
+    let (outcome, after) = finalized(&request, &before, &cluster).await;
     let errors: Vec<_> = outcome.findings.list().into_iter().map(|finding| finding.message).collect();
     assert!(errors.iter().any(|error| error.contains("nobody waits for it")), "{errors:?}");
+    let path = "configmaps/namespaces/shop/data";
+    assert_eq!(after.object(path), before.object(path), "it stays as it was");
+}
+
+#[tokio::test]
+async fn the_final_pass_needs_nothing_that_chose_the_objects() {
+    let (mover, cluster) = (Arc::new(Mover::default()), cluster());
+    let (request, before) = made(&mover, &cluster).await;
+    mover.done.store(true, Relaxed);
+    cluster.put(with(config_map("shop", "data"), "/data", json!({"state": "moved"})));
+    let mut backup = (*request.backup).clone();
+    backup.spec.included_resources = vec!["widgets.example.com".into()];
+    let request = BackupRequest { backup: Arc::new(backup), ..request };
+    let (outcome, after) = finalize_only(&request, &before, &cluster).await;
+    assert_eq!(outcome.updated, 1, "{:?}", outcome.findings.list());
+    assert_eq!(after["resources/configmaps/namespaces/shop/data.json"]["data"]["state"], "moved");
+}
+
+/// Moves a Widget.
+struct WidgetMover;
+
+#[async_trait]
+impl BackupAction for WidgetMover {
+    fn name(&self) -> &'static str {
+        "example.io/widget-mover"
+    }
+
+    async fn selector(&self) -> Result<ActionSelector, ActionError> {
+        Ok(ActionSelector::resources(&["widgets.v1.example.com"]))
+    }
+
+    async fn execute(&self, object: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
+        let id = ItemId {
+            resource: GroupResource::new("example.com", "widgets"),
+            namespace: Some("shop".into()),
+            name: object.head().name.clone(),
+        };
+        let first = object.head().api_version == "example.com/v1" && object.head().label("moved").is_none();
+        if !first {
+            return Ok(BackupEffects::default());
+        }
+        let operation_id = Some("op-1".to_owned());
+        Ok(BackupEffects { operation_id, post_operation_items: vec![id], ..BackupEffects::default() })
+    }
+}
+
+#[tokio::test]
+async fn the_final_pass_reads_every_stored_version_again() {
+    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage});
+    let crd = object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.com");
+    let spec = json!({"group": "example.com", "scope": "Namespaced", "names": {"kind": "Widget", "plural": "widgets"},
+                      "versions": [version("v1", true), version("v1beta1", false)]});
+    let cluster = cluster();
+    cluster.put(with(crd, "/spec", spec));
+    cluster.put(object("example.com/v1", "Widget", "shop", "w"));
+    let mut request = request(json!({"includedNamespaces": ["shop"]}));
+    request.all_versions = true;
+    request.actions.push(Arc::new(WidgetMover));
+    let before = back_up(request.clone(), &ports(&cluster)).await.unwrap();
+    let path = |version: &str| format!("resources/widgets.example.com/{version}namespaces/shop/w.json");
+    let versions = ["", "v1-preferredversion/", "v1beta1/"];
+    for version in versions {
+        assert!(before.files.contains_key(&path(version)), "{version} in {:?}", before.files.keys());
+    }
+    cluster.put(with(object("example.com/v1", "Widget", "shop", "w"), "/metadata/labels/moved", "yes"));
+    let (outcome, after) = finalize_only(&request, &before, &cluster).await;
+    assert_eq!(outcome.updated, 2, "{:?}", outcome.findings.list());
+    for version in versions {
+        assert_eq!(after[&path(version)]["metadata"]["labels"]["moved"], "yes", "{version}");
+    }
 }
 
 #[tokio::test]

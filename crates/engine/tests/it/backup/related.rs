@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::harness::{back_up, request};
 
-fn pod(name: &str, claim: &str, annotations: Value) -> Value {
+pub(super) fn pod(name: &str, claim: &str, annotations: Value) -> Value {
     let pod = with(object("v1", "Pod", "shop", name), "/metadata/annotations", annotations);
     let pod = with(pod, "/metadata/labels/app", "db");
     let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]);
@@ -25,7 +25,7 @@ fn pod(name: &str, claim: &str, annotations: Value) -> Value {
     )
 }
 
-fn volumes(claim: &str, volume: &str) -> [Value; 2] {
+pub(super) fn volumes(claim: &str, volume: &str) -> [Value; 2] {
     let bound = object("v1", "PersistentVolumeClaim", "shop", claim);
     let bound = with(with(bound, "/spec/volumeName", volume), "/status/phase", "Bound");
     let claim_ref =
@@ -33,18 +33,18 @@ fn volumes(claim: &str, volume: &str) -> [Value; 2] {
     [bound, with(object("v1", "PersistentVolume", "", volume), "/spec", claim_ref)]
 }
 
-fn put(cluster: &MemoryCluster, objects: [Value; 2]) {
+pub(super) fn put(cluster: &MemoryCluster, objects: [Value; 2]) {
     for object in objects {
         cluster.put(object);
     }
 }
 
-fn hooks() -> Value {
+pub(super) fn hooks() -> Value {
     json!({"pre.hook.backup.velero.io/command": "freeze", "pre.hook.backup.velero.io/on-error": "Fail",
            "post.hook.backup.velero.io/command": "thaw"})
 }
 
-fn with_exec(cluster: &Arc<MemoryCluster>, exec: &Arc<ScriptedExec>) -> Ports {
+pub(super) fn with_exec(cluster: &Arc<MemoryCluster>, exec: &Arc<ScriptedExec>) -> Ports {
     Ports {
         cluster: Arc::clone(cluster) as _,
         exec: Arc::clone(exec) as _,
@@ -136,7 +136,38 @@ async fn a_failed_hook_with_on_error_fail_keeps_the_pod_out_and_is_reported() {
         errors.contains("exit code 1: busy") && errors.contains("the pod is missing in this backup"),
         "{errors}"
     );
-    assert_eq!((made.outcome.hooks.attempted, made.outcome.hooks.failed), (2, 2));
+    // Those of the pod that has ended count too.
+    assert_eq!((made.outcome.hooks.attempted, made.outcome.hooks.failed), (4, 2));
+}
+
+#[tokio::test]
+async fn hooks_after_one_that_must_not_fail_are_not_run_but_count() {
+    let cluster = Arc::new(MemoryCluster::with([pod("db", "data", json!({}))]));
+    let exec = Arc::new(ScriptedExec::new(|run| match run.command[0].as_str() {
+        "bad" => Err(ExecError::Exit { code: 1, stderr: String::new() }),
+        _ => Ok(String::new()),
+    }));
+    let hook = |command: &str, on_error: &str| json!({"exec": {"command": [command], "onError": on_error}});
+    let hooks = json!({"resources": [
+        {"name": "first", "pre": [hook("good", "Fail"), hook("bad", "Continue"), hook("bad", "Fail"), hook("never", "Fail")]},
+        {"name": "second", "pre": [hook("never", "Fail")], "post": [hook("never", "Fail")]}]});
+    let spec = json!({"includedResources": ["pods"], "hooks": hooks});
+    let made = back_up(request(spec), &with_exec(&cluster, &exec)).await.unwrap();
+    let ran: Vec<_> = exec.ran().into_iter().map(|run| run.command[0].clone()).collect();
+    assert_eq!(ran, ["good", "bad", "bad"]);
+    assert_eq!((made.outcome.hooks.attempted, made.outcome.hooks.failed), (5, 2));
+    assert!(made.paths().is_empty());
+}
+
+#[tokio::test]
+async fn a_pod_that_a_hook_keeps_out_is_not_brought_along_by_others() {
+    let claim = with(object("v1", "PersistentVolumeClaim", "shop", "data"), "/metadata/labels/app", "db");
+    let claim = with(with(claim, "/spec/volumeName", "pv-1"), "/status/phase", "Bound");
+    let cluster = Arc::new(MemoryCluster::with([pod("db", "data", hooks()), claim]));
+    let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: String::new() })));
+    let spec = json!({"includedResources": ["pods", "persistentvolumeclaims"]});
+    let made = back_up(request(spec), &with_exec(&cluster, &exec)).await.unwrap();
+    assert_eq!(made.paths(), ["persistentvolumeclaims/namespaces/shop/data"]);
 }
 
 /// Names objects, changes the item, fails or starts an operation, as its annotation says.
@@ -157,7 +188,8 @@ impl BackupAction for Scripted {
         let annotations = &mut item.tree_mut()?["metadata"]["annotations"];
         match act.as_str() {
             "fail" => return Err(ActionError::Failed("no luck".into())),
-            "skip" => annotations["velero.io/skip-from-backup"] = "true".into(),
+            "skip" => annotations["velero.io/skip-from-backup"] = "because".into(),
+            "rename" => item.tree_mut()?["metadata"]["name"] = "renamed".into(),
             "must" => annotations["backup.velero.io/must-include-additional-items"] = "true".into(),
             _ => {}
         }
@@ -183,6 +215,7 @@ async fn actions_decide_on_the_item_and_what_goes_with_it() {
         ("plain", "configmaps/namespaces/shop/c"),
         ("must", "configmaps/namespaces/shop/c secrets/namespaces/other/s"),
         ("skip", ""),
+        ("rename", "configmaps/namespaces/shop/renamed"),
         ("fail", ""),
         ("operate", "configmaps/namespaces/shop/c"),
     ] {

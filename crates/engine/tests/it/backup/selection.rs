@@ -47,6 +47,12 @@ async fn filters_choose_the_objects() {
         ),
         (json!({"includedResources": ["secret"]}), "secrets/namespaces/b/key"),
         (
+            json!({"includeClusterResources": false}),
+            "configmaps/namespaces/a/back configmaps/namespaces/a/front configmaps/namespaces/b/plain secrets/namespaces/b/key",
+        ),
+        (json!({"includedNamespaces": ["a", "b"]}), all),
+        (json!({"includedNamespaces": ["[ab]"], "excludedNamespaces": ["nowhere*"]}), all),
+        (
             json!({"includedNamespaces": ["b"], "includeClusterResources": true, "excludedResources": ["cm"]}),
             "namespaces/cluster/b secrets/namespaces/b/key storageclasses.storage.k8s.io/cluster/fast",
         ),
@@ -91,13 +97,72 @@ async fn excluded_by_label_or_being_deleted_is_skipped() {
 }
 
 #[tokio::test]
-async fn a_missing_namespace_and_an_unfulfilled_pattern_are_warnings() {
+async fn a_missing_namespace_is_an_error_where_namespaces_are_saved_and_else_a_warning() {
     let made = make(json!({"includedNamespaces": ["a", "typo"]})).await;
-    assert!(made.results().warnings.velero[0].contains("namespace \"typo\" is included but does not exist"));
-    assert!(made.results().errors.is_empty() && made.paths().len() == 3);
+    assert!(made.results().errors.velero[0].contains("namespace \"typo\" is included but does not exist"));
+    assert_eq!(made.paths().len(), 3);
+    let made = make(json!({"includedNamespaces": ["a", "typo"], "includedResources": ["cm"]})).await;
+    assert!(made.results().errors.is_empty() && made.results().warnings.velero[0].contains("\"typo\""));
+}
+
+#[tokio::test]
+async fn a_pattern_that_matches_nothing_saves_nothing_and_warns() {
     let made = make(json!({"includedNamespaces": ["nowhere-*"]})).await;
     assert!(made.results().warnings.velero[0].contains("no namespace is included"));
-    assert!(made.paths().is_empty());
+    assert!(made.paths().is_empty() && made.results().errors.is_empty());
+}
+
+#[tokio::test]
+async fn namespaces_are_saved_by_name_by_what_they_hold_and_by_their_own_labels() {
+    let cluster = cluster();
+    cluster.put(with(namespace("c"), "/metadata/labels/tier", "front"));
+    cluster.put(config_map("c", "unlabelled"));
+    cluster.put(with(with(namespace("d"), "/metadata/labels/tier", "front"), "/status/phase", "Terminating"));
+    let front = json!({"matchLabels": {"tier": "front"}});
+    for (spec, expected) in [
+        (json!({"labelSelector": front}), "a c"),
+        (json!({"labelSelector": front, "includedNamespaces": ["a", "b"]}), "a b c"),
+        (json!({"labelSelector": front, "excludedNamespaces": ["c"]}), "a b c"),
+        (json!({"orLabelSelectors": [front], "includedNamespaces": ["b"]}), "b c"),
+        (json!({"labelSelector": {}, "includedNamespaces": ["b"]}), "b"),
+        (json!({"includedNamespaces": ["b"]}), "b"),
+        (json!({"labelSelector": front, "excludedClusterScopedResources": ["namespaces"]}), ""),
+    ] {
+        let made = back_up(request(spec.clone()), &ports(&cluster)).await.unwrap();
+        let paths = made.paths();
+        let names: Vec<_> =
+            paths.iter().filter_map(|path| path.strip_prefix("namespaces/cluster/")).collect();
+        assert_eq!(names.join(" "), expected, "{spec}");
+        assert!(!paths.contains(&"configmaps/namespaces/c/unlabelled".to_owned()), "{spec}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_namespace_whose_label_excludes_it_is_refused() {
+    let cluster = cluster();
+    cluster.put(with(namespace("quiet"), "/metadata/labels/velero.io~1exclude-from-backup", "true"));
+    let made = back_up(request(json!({"includedNamespaces": ["a", "quiet"]})), &ports(&cluster)).await;
+    let Err(BackupError::Invalid(reasons)) = made else { panic!("it was accepted") };
+    assert!(reasons[0].contains("excludes list cannot contain an item in the includes list: quiet"));
+}
+
+#[tokio::test]
+async fn namespaces_of_argo_cd_and_those_that_can_not_be_listed_are_saved() {
+    let cluster = cluster();
+    cluster.put(with(namespace("a"), "/metadata/labels/argocd.argoproj.io~1managed-by", "argocd"));
+    let made = back_up(request(json!({"includedNamespaces": ["a"]})), &ports(&cluster)).await.unwrap();
+    assert!(
+        made.results().warnings.velero[0]
+            .contains("managed by Argo CD are included, which may undo a restore: a")
+    );
+    let made = back_up(request(json!({"includedNamespaces": ["b"]})), &ports(&cluster)).await.unwrap();
+    assert!(made.results().warnings.velero.is_empty());
+    cluster.faults.before(|call| {
+        let listed = call.verb == "list" && call.resource == "namespaces";
+        listed.then(|| ClusterError::Forbidden { message: "namespaces is forbidden".into() })
+    });
+    let made = back_up(request(json!({"includedNamespaces": ["b"]})), &ports(&cluster)).await.unwrap();
+    assert_eq!(made.paths().len(), 3, "{:?}", made.paths());
 }
 
 #[tokio::test]
