@@ -180,7 +180,11 @@ impl Run<'_> {
     }
 
     fn act_failed(&self, plan: &KindPlan, head: &Head, action: &str, error: &ActionError) -> Option<Object> {
-        let message = format!("the object is missing in this backup, {action} failed: {}", chain(error));
+        let outcome = match self.request.purpose {
+            Purpose::Finalize => "the object stays in this backup as it was",
+            Purpose::Keep | Purpose::Compare => "the object is missing in this backup",
+        };
+        let message = format!("{outcome}, {action} failed: {}", chain(error));
         self.report(Level::Error, &plan.resource, head, message);
         None
     }

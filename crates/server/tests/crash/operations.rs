@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::kill::in_paused_time;
 use crate::reports::refuse;
 use crate::scenario::request_backup;
-use crate::world::{Server, VELERO, World};
+use crate::world::{Server, World};
 
 /// Moves the ConfigMap `colours`; it takes as long as the test says.
 #[derive(Default)]
@@ -41,7 +41,8 @@ impl BackupAction for Mover {
     }
 
     async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
-        if item.head().name != "colours" || self.done.load(Relaxed) {
+        let ended = self.done.load(Relaxed) || self.cancelled.load(Relaxed);
+        if item.head().name != "colours" || ended {
             return Ok(BackupEffects::default());
         }
         let moved = ItemId {
@@ -159,10 +160,11 @@ fn the_next_server_goes_on_with_waiting_and_finalizing() {
 }
 
 #[test]
-fn a_waiting_backup_whose_location_is_gone_ends_and_says_why() {
+fn a_waiting_backup_whose_location_becomes_read_only_ends_and_says_why() {
     story(async |world, mover| {
         let _server = waiting(&world, &mover).await;
-        world.cluster.remove("backupstoragelocations.velero.io", VELERO, "default");
+        let location = world.object("backupstoragelocations", "default").unwrap();
+        world.cluster.put(with(location, "/spec/accessMode", "ReadOnly"));
         ended(&world, "PartiallyFailed").await;
         let status = world.object("backups", "b").unwrap()["status"].clone();
         let reason = status["failureReason"].as_str().unwrap_or_default();

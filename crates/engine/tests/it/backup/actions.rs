@@ -22,6 +22,7 @@ fn with_accounts() -> Arc<MemoryCluster> {
         |namespace: &str, name: &str| json!({"kind": "ServiceAccount", "namespace": namespace, "name": name});
     let cluster = MemoryCluster::with([
         namespace("shop"),
+        namespace("elsewhere"),
         object("v1", "ServiceAccount", "shop", "clerk"),
         object("v1", "ServiceAccount", "shop", "other"),
         binding("of-clerk", "reader", json!([account("shop", "clerk"), {"kind": "User", "name": "u"}])),

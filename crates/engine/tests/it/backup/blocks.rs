@@ -220,5 +220,9 @@ async fn a_claim_is_not_lost_when_the_pod_whose_block_it_waits_for_is_gone() {
     let exec = Arc::new(ScriptedExec::default());
     let made = back_up(request(chosen()), &with_exec(&cluster, &exec)).await.unwrap();
     assert!(exec.ran().is_empty());
-    assert!(made.paths().contains(&"persistentvolumeclaims/namespaces/shop/data".to_owned()), "{:?}", made.paths());
+    assert!(
+        made.paths().contains(&"persistentvolumeclaims/namespaces/shop/data".to_owned()),
+        "{:?}",
+        made.paths()
+    );
 }

@@ -65,9 +65,14 @@ async fn filters_choose_the_objects() {
             "configmaps/namespaces/a/front namespaces/cluster/a",
         ),
         (
-            json!({"includedNamespaces": ["a", "b"],
+            json!({"excludedNamespaces": ["nowhere"],
                    "orLabelSelectors": [{"matchLabels": {"tier": "front"}}, {"matchLabels": {"tier": "back"}}]}),
             "configmaps/namespaces/a/back configmaps/namespaces/a/front namespaces/cluster/a namespaces/cluster/b",
+        ),
+        // Both are all namespaces, of which only those are saved that hold something that was selected.
+        (
+            json!({"includedNamespaces": ["a", "b"], "labelSelector": {"matchLabels": {"tier": "front"}}}),
+            "configmaps/namespaces/a/front namespaces/cluster/a",
         ),
     ] {
         let made = make(spec.clone()).await;
