@@ -14,6 +14,8 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const SMALL: u64 = 100;
 const LARGE_FILES: u64 = 4;
+/// The name of a case over a store that is far away.
+const FAR: &str = "  … each request 50 ms later";
 
 /// Runs all cases.
 pub(crate) fn run(sizes: &Sizes) -> Result<()> {
@@ -93,11 +95,15 @@ impl Bench {
     }
 
     fn shell(&self, script: &str, tree: &str, repository: &str) -> Result<Cost> {
+        self.shell_into(script, tree, repository, "target")
+    }
+
+    fn shell_into(&self, script: &str, tree: &str, repository: &str, target: &str) -> Result<Cost> {
         let mut command = Command::new("sh");
         command.args(["-e", "-c", script]).envs([
             ("TREE", self.text(tree)),
             ("REPO", self.text(repository)),
-            ("TARGET", self.text("target")),
+            ("TARGET", self.text(target)),
             ("RESTIC_PASSWORD", "benchmark".to_owned()),
             ("KOPIA_PASSWORD", "benchmark".to_owned()),
             ("KOPIA_CONFIG_PATH", self.text(&format!("{repository}.config"))),
@@ -138,13 +144,17 @@ impl Bench {
 
     /// First backup, unchanged backup and restore of a tree, by everybody.
     fn compare(&self, what: &str, tree: &str, amount: Amount, find: &str) -> Result<()> {
-        let (ours, folder, target) = (self.text("ours"), self.text(tree), self.text("target"));
+        let (ours, folder) = (self.text("ours"), self.text(tree));
         let rivals: Vec<&Rival> = RIVALS.iter().filter(|rival| is_there(rival.name)).collect();
         self.step(&["create", &ours])?;
         let name = format!("{what}: first backup");
         let mut case = Case::new(&name, amount);
         case.floor("tar", self.shell("tar -C $TREE -cf - . | cat > /dev/null", tree, "")?);
         case.show("bowline", self.step(&["upload", &ours, &folder])?);
+        let far = self.text("far");
+        self.step(&["create", &far])?;
+        Case::new(FAR, amount).show("bowline", self.step(&["upload", &far, &folder, "--latency", "50"])?);
+        self.forget("far")?;
         for rival in &rivals {
             self.shell(rival.create, tree, rival.name)?;
             case.show(rival.name, self.shell(rival.backup, tree, rival.name)?);
@@ -156,21 +166,26 @@ impl Bench {
         for rival in &rivals {
             case.show(rival.name, self.shell(rival.backup, tree, rival.name)?);
         }
+        self.compare_restores(what, tree, amount, &rivals)
+    }
+
+    /// A restore by everybody, each into a folder of its own: on some file systems, making files is many times slower for
+    /// minutes after others were removed.
+    fn compare_restores(&self, what: &str, tree: &str, amount: Amount, rivals: &[&Rival]) -> Result<()> {
+        let ours = self.text("ours");
         let name = format!("{what}: restore");
         let mut case = Case::new(&name, amount);
-        case.floor("cp", self.shell("cp -a $TREE $TARGET", tree, "")?);
-        self.forget("target")?;
-        case.show("bowline", self.step(&["restore", &ours, &target])?);
-        self.forget("target")?;
-        let far = Case::new("  … each request 50 ms later", amount);
-        far.show("bowline", self.step(&["restore", &ours, &target, "--latency", "50"])?);
-        self.forget("target")?;
-        for rival in &rivals {
-            case.show(rival.name, self.shell(rival.restore, tree, rival.name)?);
-            self.forget("target")?;
+        case.floor("cp", self.shell_into("cp -a $TREE $TARGET", tree, "", "cp.target")?);
+        case.show("bowline", self.step(&["restore", &ours, &self.text("ours.target")])?);
+        let far = Case::new(FAR, amount);
+        far.show("bowline", self.step(&["restore", &ours, &self.text("far.target"), "--latency", "50"])?);
+        for rival in rivals {
+            let target = format!("{}.target", rival.name);
+            case.show(rival.name, self.shell_into(rival.restore, tree, rival.name, &target)?);
+            self.forget(&target)?;
             self.forget(rival.name)?;
         }
-        self.forget("ours")
+        ["cp.target", "ours.target", "far.target", "ours"].iter().try_for_each(|name| self.forget(name))
     }
 
     fn synthetic_small(&self, files: u64) -> Result<()> {

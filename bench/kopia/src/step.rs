@@ -29,7 +29,12 @@ pub(crate) enum Step {
     /// Make a repository.
     Create { repository: PathBuf },
     /// Back up a folder, building on the snapshot before if there is one.
-    Upload { repository: PathBuf, folder: PathBuf },
+    Upload {
+        repository: PathBuf,
+        folder: PathBuf,
+        #[command(flatten)]
+        far: Far,
+    },
     /// Back up a tree that no disk holds.
     UploadSynthetic {
         repository: PathBuf,
@@ -45,12 +50,29 @@ pub(crate) enum Step {
     Restore {
         repository: PathBuf,
         target: PathBuf,
-        /// Milliseconds that every request takes longer.
-        #[arg(long, default_value_t = 0)]
-        latency: u64,
+        #[command(flatten)]
+        far: Far,
     },
     /// Read all files of the newest snapshot, and forget them.
     RestoreNowhere { repository: PathBuf },
+}
+
+/// How far away the store is.
+#[derive(clap::Args)]
+pub(crate) struct Far {
+    /// Milliseconds that every request takes longer.
+    #[arg(long, default_value_t = 0)]
+    latency: u64,
+}
+
+impl Far {
+    fn store(&self, repository: &Path) -> Result<Arc<dyn BlobStore>> {
+        let store = near(repository)?;
+        Ok(match self.latency {
+            0 => store,
+            late => Arc::new(ThrottledStore::new(store, FAR_CONCURRENCY, Duration::from_millis(late))),
+        })
+    }
 }
 
 impl Step {
@@ -72,9 +94,9 @@ impl Step {
                     .await?;
                 Ok(())
             }
-            Self::Upload { repository, folder } => {
+            Self::Upload { repository, folder, far } => {
                 let source = Arc::new(LocalTree::open(folder)?);
-                upload(open(near(&repository)?).await?, source).await
+                upload(open(far.store(&repository)?).await?, source).await
             }
             Self::UploadSynthetic { repository, folders, files_per_folder, size, period, forget } => {
                 let source = Arc::new(Synthetic { folders, files_per_folder, size, period });
@@ -83,15 +105,8 @@ impl Step {
                     if forget { Arc::new(Forgetful(store)) } else { Arc::new(store) };
                 upload(open(store).await?, source).await
             }
-            Self::Restore { repository, target, latency } => {
-                let store = near(&repository)?;
-                let store: Arc<dyn BlobStore> = match latency {
-                    0 => store,
-                    _ => {
-                        Arc::new(ThrottledStore::new(store, FAR_CONCURRENCY, Duration::from_millis(latency)))
-                    }
-                };
-                restore(open(store).await?, &target).await
+            Self::Restore { repository, target, far } => {
+                restore(open(far.store(&repository)?).await?, &target).await
             }
             Self::RestoreNowhere { repository } => restore_nowhere(open(near(&repository)?).await?).await,
         }

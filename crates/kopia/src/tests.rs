@@ -5,6 +5,7 @@ mod golden;
 mod jumble;
 mod large;
 mod parsers;
+mod python;
 mod scale;
 mod soak;
 mod trees;
@@ -17,7 +18,7 @@ use crate::format::CreateOptions;
 use crate::testdata::PASSWORD;
 use crate::{OpenOptions, Repository};
 
-async fn create(store: Arc<dyn BlobStore>) -> Repository {
+pub(crate) async fn create(store: Arc<dyn BlobStore>) -> Repository {
     Repository::create(store, PASSWORD, &CreateOptions::default(), OpenOptions::default()).await.unwrap()
 }
 

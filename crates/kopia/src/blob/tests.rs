@@ -1,5 +1,6 @@
 //! Every store of this crate against the contract, and what only one of them does.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 
 use super::conformance::check;
 use super::{
-    BlobError, BlobStore, Fault, FaultyStore, FileSystemStore, MemoryStore, PutOptions, ReadOnlyStore,
+    BlobError, BlobStore, BlobStoreExt, Fault, FaultyStore, FileSystemStore, MemoryStore, PutOptions, ReadOnlyStore,
     RetryPolicy, RetryingStore, ThrottledStore,
 };
 
@@ -32,6 +33,31 @@ async fn files_lie_where_kopia_puts_them() {
     assert!(folder.path().join("kopia.repository.f").exists());
     let shards = std::fs::read_to_string(folder.path().join(".shards")).unwrap();
     assert_eq!(shards, "{\"default\":[1,3],\"maxNonShardedLength\":20}\n");
+    let mode = |path: &str| std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("kopia.repository.f"), mode("p/3bf")), (0o600, 0o700));
+    std::fs::write(folder.path().join("p/3bf/left.tmp.0123"), "").unwrap();
+    assert_eq!(store.list_sorted("").await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_shards_of_an_existing_folder_are_kept() {
+    let twenty_one = "pabcdefghijklmnopqrst";
+    let overrides = r#"{"default":[1,3],"maxNonShardedLength":20,"overrides":[{"prefix":"pab","shards":[2]},{"prefix":"p","shards":[4]}]}"#;
+    for (shards, path) in [
+        (None, "pab/cde/fghijklmnopqrst.f"),
+        (Some(r#"{"default":[2],"maxNonShardedLength":20}"#), "pa/bcdefghijklmnopqrst.f"),
+        (Some(r#"{"default":[2],"maxNonShardedLength":21}"#), "pabcdefghijklmnopqrst.f"),
+        (Some(overrides), "pa/bcdefghijklmnopqrst.f"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(shards) = shards {
+            std::fs::write(folder.path().join(".shards"), shards).unwrap();
+        }
+        let store = FileSystemStore::open(folder.path()).unwrap();
+        store.put(twenty_one, Bytes::new(), PutOptions::default()).await.unwrap();
+        assert!(folder.path().join(path).exists(), "{path}");
+        assert_eq!(store.list_sorted("pabc").await.unwrap()[0].id, twenty_one);
+    }
 }
 
 #[tokio::test]

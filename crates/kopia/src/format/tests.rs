@@ -122,3 +122,38 @@ async fn secrets_are_never_printed() {
     let key = hex::encode(format.parameters().master_key.expose());
     assert!(text.contains("Secret(..)") && !text.contains("hunter2") && !text.contains(&key));
 }
+
+#[tokio::test]
+async fn what_holds_data_is_locked_and_what_must_go_soon_is_not() {
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    for (hours, locked) in [(48, true), (24, true), (23, false)] {
+        let period = Some(GoDuration::from_secs(hours * 3600));
+        let retention = StorageRetention { mode: Some(crate::blob::RetentionMode::Compliance), period };
+        let options = CreateOptions { retention, ..CreateOptions::default() };
+        let format = Format::create(&MemoryStore::default(), "x", &options).await.unwrap();
+        let until = |id: &str| format.put_options(id, now).retention.map(|lock| lock.until);
+        let end = now.checked_add(jiff::SignedDuration::from_hours(hours)).unwrap();
+        for id in ["n1", "xn0_a", "xe1", "xw1", "kopia.repository", "kopia.blobcfg", "p1", "q1"] {
+            assert_eq!(until(id), locked.then_some(end), "{id} for {hours} hours");
+        }
+        for id in ["kopia.maintenance", "s1", "_log_1", "udmrepo.Repository"] {
+            assert_eq!(until(id), None, "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_was_not_made_to_the_end_does_not_open() {
+    let counting = FaultyStore::new(Arc::new(MemoryStore::default()), None);
+    Format::create(&counting, "x", &CreateOptions::default()).await.unwrap();
+    let last = counting.operations() - 1;
+    for at in 0..=last {
+        let store = MemoryStore::default();
+        let faulty = FaultyStore::new(Arc::new(store.clone()), Some((at, Fault::CrashBefore)));
+        assert!(Format::create(&faulty, "x", &CreateOptions::default()).await.is_err());
+        assert!(matches!(Format::open(&store, "x").await, Err(Error::NotARepository)), "at {at}");
+        // What is left of it is not written over either.
+        let again = Format::create(&store, "x", &CreateOptions::default()).await;
+        assert_eq!(matches!(again, Err(Error::AlreadyExists)), at == last, "at {at}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Repositories of every version and with error correction, as we write them; what becomes of the format under a session.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -9,7 +10,7 @@ use crate::clock::FrozenClock;
 use crate::content::WriteOptions;
 use crate::format::{CreateOptions, FORMAT_BLOB, Format, recover};
 use crate::maintenance::{self, MaintenanceOptions, Mode};
-use crate::object::{ObjectReader, write_bytes};
+use crate::object::{Document, ObjectReader, write_bytes};
 use crate::testdata::{PASSWORD, splitmix64};
 use crate::verify::{VerifyOptions, verify};
 use crate::{Error, OpenOptions, Prefix, Repository};
@@ -94,7 +95,15 @@ async fn documents_are_cut_as_the_repository_cuts_files() {
     let writer = repository.writer(WriteOptions::default()).unwrap();
     let contents = writer.contents().clone();
     let data = splitmix64(1, 300_000);
-    let write = move || write_bytes(&contents, Prefix::DIRECTORY, &data, false).unwrap();
+    let write = move || {
+        let whole = write_bytes(&contents, Prefix::DIRECTORY, &data, false).unwrap();
+        for step in [1000, 131_072, 200_000] {
+            let mut document = Document::new(&contents, Prefix::DIRECTORY, false, 0).unwrap();
+            data.chunks(step).for_each(|part| document.write_all(part).unwrap());
+            assert_eq!(document.finish(Ok(())).unwrap(), whole);
+        }
+        whole
+    };
     let object = tokio::task::spawn_blocking(write).await.unwrap();
     writer.flush().await.unwrap();
     assert!(object.to_string().starts_with("Ik"));

@@ -34,7 +34,7 @@ fn contents(blob: u64) -> Vec<IndexEntry> {
 
 async fn add_index(repository: &Repository, blob: u64) {
     let entries = contents(blob);
-    let payload = index::build(2, || Ok(entries.iter().cloned().map(Ok))).unwrap();
+    let payload = index::build(2, || Ok(entries.iter().map(Ok))).unwrap();
     let sealer = repository.contents().sealer();
     let (name, bytes) = sealer.seal_blob("xn0_", "s0123456789abcdef147-c1", &payload).unwrap();
     repository.store().put(&name, bytes, PutOptions::default()).await.unwrap();

@@ -48,7 +48,7 @@ async fn ten_million_contents_open_within_bounds() {
     let repository = create(store.clone()).await;
     for blob in 0..100 {
         let entries = entries(blob, 100_000, 1000);
-        let payload = index::build(2, || Ok(entries.iter().cloned().map(Ok))).unwrap();
+        let payload = index::build(2, || Ok(entries.iter().map(Ok))).unwrap();
         let (name, bytes) =
             repository.contents().sealer().seal_blob("xn0_", "s0123456789abcdef147-c1", &payload).unwrap();
         store.put(&name, bytes, PutOptions::default()).await.unwrap();

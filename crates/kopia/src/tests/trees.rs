@@ -268,3 +268,43 @@ async fn a_cancelled_upload_ends_at_once() {
     let error = upload::upload_tree(&writer, folder.path(), None, options).await.unwrap_err();
     assert_eq!(chain(&error), "cancelled");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_of_zeros_become_holes_when_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = [vec![0; 6 << 20], splitmix64(1, 100_000), vec![0; 6 << 20]].concat();
+    let source = folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("file"), &data).unwrap();
+    let repository = create(Arc::new(MemoryStore::default())).await;
+    let (uploaded, _) = upload(&repository, &source, None).await;
+    for sparse in [false, true] {
+        let target = folder.path().join(format!("target-{sparse}"));
+        let options = RestoreOptions { sparse, ..RestoreOptions::default() };
+        restore::restore_tree(&repository, &uploaded.root, &target, options).await.unwrap();
+        let file = target.join("file");
+        assert!(fs::read(&file).unwrap() == data);
+        assert_eq!(fs::metadata(&file).unwrap().blocks() * 512 < 1 << 20, sparse);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attributes_set_later_are_found_though_the_file_is_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    let repository = create(Arc::new(MemoryStore::default())).await;
+    let (first, _) = upload(&repository, folder.path(), None).await;
+    if xattr::set(folder.path().join("b"), "user.colour", b"blue").is_err() {
+        eprintln!("left out: this file system has no attributes");
+        return;
+    }
+    let (second, _) = upload(&repository, folder.path(), Some(first.root.clone())).await;
+    assert_eq!((second.stats.cached_files, second.stats.file_count), (2, 0));
+    let entries =
+        Directory::read(repository.contents(), second.root.object().unwrap()).await.unwrap().entries;
+    let attributes: Vec<_> = entries.iter().map(|entry| entry.xattrs.clone()).collect();
+    let blue = [("user.colour".to_owned(), hex::encode("blue"))];
+    assert_eq!(attributes, [None, Some(Box::new(blue.into()))]);
+}
