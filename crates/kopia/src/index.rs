@@ -5,6 +5,7 @@
 
 mod cursor;
 pub(crate) mod epoch;
+mod fences;
 mod file;
 pub(crate) mod legacy;
 mod set;

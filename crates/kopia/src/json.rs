@@ -17,7 +17,7 @@ pub(crate) fn to_vec(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 }
 
 /// Appends the compact form of `value` to `out`.
-pub(crate) fn to_writer(out: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+pub(crate) fn to_writer(out: &mut impl Write, value: &impl Serialize) -> serde_json::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(out, GoFormatter))
 }
 

@@ -51,6 +51,7 @@
 //! ```
 
 pub mod blob;
+pub mod browse;
 mod buffers;
 pub mod clock;
 pub mod compression;
@@ -69,6 +70,7 @@ pub mod maintenance;
 pub mod manifest;
 pub mod object;
 mod pack;
+mod recent;
 mod repository;
 pub mod restore;
 mod seal;

@@ -7,5 +7,7 @@ mod writer;
 pub use id::ObjectId;
 pub use reader::{ObjectReader, Piece};
 
-pub(crate) use reader::IndirectStream;
-pub(crate) use writer::{BUFFER_CHUNKS, ChunkSink, Inline, chunks, write_bytes, write_stream};
+pub(crate) use reader::{IndirectStream, parts};
+#[cfg(test)]
+pub(crate) use writer::write_bytes;
+pub(crate) use writer::{BUFFER_CHUNKS, ChunkSink, Document, Inline, chunks, write_stream};

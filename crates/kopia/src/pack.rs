@@ -51,7 +51,7 @@ impl PackKind {
 pub(crate) struct PackBuilder {
     id: Arc<str>,
     body: Buffer,
-    entries: Vec<IndexEntry>,
+    entries: Vec<Arc<IndexEntry>>,
 }
 
 /// A content as it goes into a pack.
@@ -86,8 +86,8 @@ impl PackBuilder {
     }
 
     /// Appends a content and answers its index entry.
-    pub(crate) fn append(&mut self, content: &Sealed<'_>) -> IndexEntry {
-        let entry = IndexEntry {
+    pub(crate) fn append(&mut self, content: &Sealed<'_>) -> Arc<IndexEntry> {
+        let entry = Arc::new(IndexEntry {
             id: content.id,
             timestamp: content.timestamp,
             deleted: content.deleted,
@@ -97,23 +97,19 @@ impl PackBuilder {
             original_length: content.original_length,
             compression: content.compression,
             format_version: content.format_version,
-        };
+        });
         self.body.extend_from_slice(content.bytes);
         self.entries.push(entry.clone());
         entry
     }
 
-    /// Name, bytes and entries of the finished pack.
-    pub(crate) fn finish(
-        mut self,
-        sealer: &Sealer,
-        index_version: u8,
-    ) -> Result<(Arc<str>, Bytes, Vec<IndexEntry>)> {
+    /// Name and bytes of the finished pack.
+    pub(crate) fn finish(mut self, sealer: &Sealer, index_version: u8) -> Result<(Arc<str>, Bytes)> {
         // A position that is aligned already still gets a whole block of padding.
         let padding = ALIGNMENT - self.body.len() % ALIGNMENT;
         self.body.extend_from_slice(&random::<ALIGNMENT>()?[..padding]);
         self.entries.sort_unstable_by_key(|entry| entry.id);
-        let mut local = index::build(index_version, || Ok(self.entries.iter().cloned().map(Ok)))?;
+        let mut local = index::build(index_version, || Ok(self.entries.iter().map(|entry| Ok(&**entry))))?;
         local.extend_from_slice(&random::<SUFFIX>()?);
         let digest = sealer.hasher().hash(&local);
         let start = self.body.len();
@@ -122,7 +118,7 @@ impl PackBuilder {
         let postamble =
             Postamble { iv: digest.as_slice().to_vec(), offset: start as u64, length: length as u64 };
         self.body.extend_from_slice(&postamble.to_bytes());
-        Ok((self.id, Bytes::from_owner(self.body), self.entries))
+        Ok((self.id, Bytes::from_owner(self.body)))
     }
 }
 

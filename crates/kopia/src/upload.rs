@@ -195,8 +195,7 @@ pub async fn upload_stream(
         })?;
         let file = DirectoryEntry { size, object: Some(object), ..synthetic(&name, EntryKind::File) };
         let summary = Summary::of(std::slice::from_ref(&file), file.modified);
-        let json = Directory::new(vec![file], summary.clone()).to_json()?;
-        let listing = object::write_bytes(&contents, crate::Prefix::DIRECTORY, &json, false)?;
+        let listing = Directory::new(vec![file], summary.clone()).store(&contents)?;
         let root = DirectoryEntry {
             object: Some(listing),
             summary: Some(Box::new(summary)),

@@ -1,5 +1,7 @@
 //! Extended attributes of files, as this crate's extension to directory entries.
 
+mod syscall;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -29,6 +31,9 @@ pub(crate) fn read(file: impl AsFd) -> Xattrs {
 
 /// The attributes of a file of an open directory.
 pub(crate) fn read_at(directory: BorrowedFd<'_>, name: &OsStr) -> Xattrs {
+    if syscall::has_none(directory, name) == Some(true) {
+        return None;
+    }
     let mut path = in_proc(directory);
     path.push(name);
     if llistxattr(&path, &mut [0; NAMES]) == Ok(0) {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::conformance::check;
 use super::{
-    BlobError, BlobStore, BlobStoreExt, Fault, FaultyStore, FileSystemStore, MemoryStore, PutOptions, ReadOnlyStore,
-    RetryPolicy, RetryingStore, ThrottledStore,
+    BlobError, BlobStore, BlobStoreExt, Fault, FaultyStore, FileSystemStore, MemoryStore, PutOptions,
+    ReadOnlyStore, RetryPolicy, RetryingStore, ThrottledStore,
 };
 
 #[tokio::test]

@@ -1,20 +1,19 @@
 //! A small cache of pack segments: directories and manifests lie side by side in packs, so one request brings many.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::OnceCell;
 
 use crate::Result;
 use crate::blob::{BlobError, BlobStore};
 use crate::error::BlobContext;
+use crate::recent::Recent;
 
 const SEGMENT: u64 = 2 << 20;
 const CAPACITY: usize = 8;
 
-type Segment = Arc<OnceCell<Bytes>>;
 /// A pack, and the number of a segment in it.
 type Place = (Arc<str>, u64);
 
@@ -22,13 +21,13 @@ type Place = (Arc<str>, u64);
 #[derive(Debug)]
 pub(super) struct SegmentCache {
     store: Arc<dyn BlobStore>,
-    recent: Mutex<VecDeque<(Place, Segment)>>,
+    recent: Recent<Place, Bytes>,
     lengths: Mutex<HashMap<Arc<str>, u64>>,
 }
 
 impl SegmentCache {
     pub(super) fn new(store: Arc<dyn BlobStore>) -> Self {
-        Self { store, recent: Mutex::default(), lengths: Mutex::default() }
+        Self { store, recent: Recent::new(CAPACITY), lengths: Mutex::default() }
     }
 
     /// The bytes of a range of a pack.
@@ -55,23 +54,8 @@ impl SegmentCache {
     }
 
     async fn segment(&self, pack: &Arc<str>, number: u64, range: Range<u64>) -> Result<Bytes> {
-        let cell = self.cell((pack.clone(), number));
-        let read = async || self.store.get(pack, Some(range)).await.blob("read", pack);
-        cell.get_or_try_init(read).await.cloned()
-    }
-
-    /// The cell of a segment, which becomes the most recent one.
-    fn cell(&self, key: Place) -> Segment {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = match recent.iter().position(|(known, _)| *known == key) {
-            Some(index) => recent.remove(index).map(|(_, cell)| cell).unwrap_or_default(),
-            None => Segment::default(),
-        };
-        recent.push_back((key, cell.clone()));
-        if recent.len() > CAPACITY {
-            recent.pop_front();
-        }
-        cell
+        let read = || async { self.store.get(pack, Some(range)).await.blob("read", pack) };
+        self.recent.get((pack.clone(), number), read).await
     }
 
     async fn length(&self, pack: &Arc<str>) -> Result<u64> {

@@ -58,7 +58,7 @@ impl Default for WriteOptions {
         Self {
             pack_size: None,
             parallel_uploads: 2,
-            max_pending: 1 << 16,
+            max_pending: 1 << 15,
             zstd_level: 1,
             username: "default".into(),
             hostname: "default".into(),
@@ -242,7 +242,8 @@ impl ContentWriter {
     fn add_deletion(&self, entry: IndexEntry) {
         if !entry.deleted {
             let timestamp = self.timestamp(entry.timestamp);
-            self.lock().add(IndexEntry { deleted: true, timestamp, ..entry }, self.contents.clock().now());
+            let entry = Arc::new(IndexEntry { deleted: true, timestamp, ..entry });
+            self.lock().add(entry, self.contents.clock().now());
         }
     }
 
@@ -343,7 +344,7 @@ impl ContentWriter {
             let OpenPack { builder, _permit } = pack;
             let sealer = contents.sealer().clone();
             let version = contents.format().parameters().index_version;
-            let (id, bytes, _) = blocking(move || builder.finish(&sealer, version)).await?;
+            let (id, bytes) = blocking(move || builder.finish(&sealer, version)).await?;
             session.write_marker(&contents, marker).await?;
             let options = contents.format().put_options(&id, contents.clock().now());
             contents.store().put(&id, bytes, options).await.blob("write", &id)

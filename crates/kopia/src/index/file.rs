@@ -9,13 +9,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::IndexEntry;
+use super::fences::{Fences, PAGE, partition_near};
 use crate::compression::CompressionId;
 use crate::content_id::ContentId;
 use crate::crypto::ENCRYPTION_OVERHEAD;
 use crate::{Error, Result};
 
-/// Entries between two keys of the sparse list.
-const PAGE: u32 = 64;
 const DELETED: u32 = 1 << 31;
 
 /// A searchable index.
@@ -26,8 +25,15 @@ pub(crate) struct IndexFile {
     layout: Layout,
     packs: Packs,
     formats: Vec<(CompressionId, u8)>,
-    /// The key of every `PAGE`th entry.
-    fences: Vec<u8>,
+    fences: Fences,
+}
+
+/// A page, and the place in it where a key is or would be.
+struct Found<'a> {
+    /// The number of its first entry.
+    start: u32,
+    page: Cow<'a, [u8]>,
+    inside: usize,
 }
 
 #[derive(Debug)]
@@ -90,38 +96,33 @@ impl IndexFile {
             Source::Memory(data) => data.len(),
             Source::File(_) => 0,
         };
-        data + self.fences.len()
+        data + self.fences.memory()
     }
 
     /// The entry of a content.
     pub(crate) fn find(&self, id: &ContentId) -> Result<Option<IndexEntry>> {
-        let at = self.lower_bound(id.key())?;
-        if at >= self.len() {
-            return Ok(None);
-        }
-        let page = self.read(at, 1)?;
-        if &page[..self.layout.key] != id.key() {
-            return Ok(None);
-        }
-        self.decode(&page).map(Some)
+        let Some(found) = self.locate(id.key())? else { return Ok(None) };
+        let stride = self.layout.stride();
+        let stored = found.page.get(found.inside * stride..(found.inside + 1) * stride);
+        let stored = stored.filter(|stored| &stored[..self.layout.key] == id.key());
+        stored.map(|stored| self.decode(stored)).transpose()
     }
 
     /// The position of the first entry whose key is not less than `key`.
     pub(crate) fn lower_bound(&self, key: &[u8]) -> Result<u32> {
-        let width = self.layout.key;
-        let fences = self.fences.len() / width.max(1);
-        let fence = |index: usize| &self.fences[index * width..(index + 1) * width];
-        let first_after = partition_point(fences, |index| fence(index) < key);
-        if first_after == 0 {
-            return Ok(0);
-        }
-        let start = (first_after - 1) as u32 * PAGE;
+        Ok(self.locate(key)?.map_or(0, |found| found.start + found.inside as u32))
+    }
+
+    /// The page that has `key` if any does. `None` for a key before all others.
+    fn locate(&self, key: &[u8]) -> Result<Option<Found<'_>>> {
+        let Some((page, guess)) = self.fences.page(key) else { return Ok(None) };
+        let start = page * PAGE;
         let count = PAGE.min(self.len() - start);
         let page = self.read(start, count)?;
-        let stride = self.layout.stride();
-        let inside =
-            partition_point(count as usize, |index| &page[index * stride..index * stride + width] < key);
-        Ok(start + inside as u32)
+        let (stride, width) = (self.layout.stride(), self.layout.key);
+        let less = |index: usize| &page[index * stride..index * stride + width] < key;
+        let inside = partition_near(count as usize, guess, less);
+        Ok(Some(Found { start, page, inside }))
     }
 
     /// The entries from `start` on, `count` of them, in their stored form.
@@ -247,9 +248,9 @@ fn parse_tables(data: &[u8], layout: Layout, table_end: usize) -> Option<Tables>
 }
 
 /// Collects the sparse keys, and refuses entries out of order, which could not be found.
-fn parse_fences(data: &[u8], layout: Layout) -> Option<Vec<u8>> {
+fn parse_fences(data: &[u8], layout: Layout) -> Option<Fences> {
     let entries = &data[layout.header..layout.table_end()?];
-    let mut fences = Vec::with_capacity((layout.count / PAGE + 1) as usize * layout.key);
+    let mut fences = Fences::new(layout.key, layout.count);
     let mut previous: &[u8] = &[];
     for (index, stored) in entries.chunks_exact(layout.stride().max(1)).enumerate() {
         let key = &stored[..layout.key];
@@ -257,24 +258,11 @@ fn parse_fences(data: &[u8], layout: Layout) -> Option<Vec<u8>> {
             return None;
         }
         if index % PAGE as usize == 0 {
-            fences.extend_from_slice(key);
+            fences.push(key);
         }
         previous = key;
     }
     Some(fences)
-}
-
-fn partition_point(count: usize, less: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low.midpoint(high);
-        if less(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 fn be(data: &[u8], start: usize, width: usize) -> Option<u64> {

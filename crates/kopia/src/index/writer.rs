@@ -1,5 +1,6 @@
 //! Builds indexes.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,20 +31,22 @@ struct Tables {
 ///
 /// # Errors
 /// Those of the entries; [`Error::Unsupported`] beyond the limits of the format.
-pub(crate) fn build<I>(version: u8, entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
+pub(crate) fn build<I, E>(version: u8, entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
 where
-    I: Iterator<Item = Result<IndexEntry>>,
+    I: Iterator<Item = Result<E>>,
+    E: Borrow<IndexEntry>,
 {
     if version < 2 { writer_v1::build(entries) } else { build_v2(entries) }
 }
 
-fn build_v2<I>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
+fn build_v2<I, E>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
 where
-    I: Iterator<Item = Result<IndexEntry>>,
+    I: Iterator<Item = Result<E>>,
+    E: Borrow<IndexEntry>,
 {
     let mut tables = Tables::default();
     for entry in entries()? {
-        tables.add(&entry?)?;
+        tables.add(entry?.borrow())?;
     }
     let width = tables.entry_width();
     let names: usize = tables.packs.iter().map(|pack| pack.len()).sum();
@@ -59,7 +62,7 @@ where
     out.push(tables.formats.len() as u8);
     out.extend_from_slice(&0u32.to_be_bytes());
     for entry in entries()? {
-        tables.write(&entry?, width, &mut out)?;
+        tables.write(entry?.borrow(), width, &mut out)?;
     }
     let mut name_at = names_at as u32;
     for pack in &tables.packs {

@@ -1,5 +1,6 @@
 //! Builds indexes of version 1, which know neither compression nor lengths before encryption.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,15 +13,17 @@ const ENTRY: usize = 20;
 const DELETED: u32 = 1 << 31;
 
 /// As [`super::build`], for version 1.
-pub(super) fn build<I>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
+pub(super) fn build<I, E>(entries: impl Fn() -> Result<I>) -> Result<Vec<u8>>
 where
-    I: Iterator<Item = Result<IndexEntry>>,
+    I: Iterator<Item = Result<E>>,
+    E: Borrow<IndexEntry>,
 {
     let (mut count, mut key) = (0u32, 0);
     // The names of packs in order of first use, and where each starts among them.
     let (mut names, mut places) = (Vec::new(), HashMap::<Arc<str>, usize>::new());
     for entry in entries()? {
         let entry = entry?;
+        let entry = entry.borrow();
         if entry.compression != CompressionId::NONE || entry.offset >= DELETED || entry.pack.len() > 255 {
             return Err(Error::Unsupported(format!("index entry of {} exceeds the format", entry.id)));
         }
@@ -38,6 +41,7 @@ where
     out.extend_from_slice(&count.to_be_bytes());
     for entry in entries()? {
         let entry = entry?;
+        let entry = entry.borrow();
         let place = places.get(&entry.pack).copied().unwrap_or(0);
         out.extend_from_slice(entry.id.key());
         out.extend_from_slice(&entry.timestamp.to_be_bytes()[2..]);

@@ -1,6 +1,7 @@
 //! Reads objects: the list of their pieces first, then whatever part is wanted.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
@@ -99,6 +100,32 @@ impl Piece {
     pub(crate) fn is_plain(&self) -> bool {
         !self.object.is_compressed()
     }
+
+    /// The bytes of the piece; `whole` is the object that it is a part of.
+    pub(crate) async fn read(&self, contents: &ContentStore, whole: ObjectId) -> Result<Bytes> {
+        let data = read_direct(contents, self.object).await?;
+        if data.len() as u64 != self.length {
+            return Err(Error::damaged(
+                format!("object {whole}"),
+                "a piece does not have the length it should",
+            ));
+        }
+        Ok(data)
+    }
+}
+
+/// The pieces with the bytes from `start` on, at most `length` of them, and which part of each that is.
+pub(crate) fn parts(
+    pieces: &[Piece],
+    start: u64,
+    length: usize,
+) -> impl Iterator<Item = (&Piece, Range<usize>)> {
+    let end = start.saturating_add(length as u64);
+    let first = pieces.partition_point(|piece| piece.start + piece.length <= start);
+    pieces[first..].iter().take_while(move |piece| piece.start < end).map(move |piece| {
+        let from = start.saturating_sub(piece.start) as usize;
+        (piece, from..(end - piece.start).min(piece.length) as usize)
+    })
 }
 
 /// An object that is open for reading.
@@ -140,28 +167,22 @@ impl<'a> ObjectReader<'a> {
         &self.pieces
     }
 
+    /// The parts of the object, for a reader that keeps them.
+    pub(crate) fn into_pieces(self) -> Vec<Piece> {
+        self.pieces
+    }
+
     /// The bytes of one piece.
     pub async fn read_piece(&self, piece: &Piece) -> Result<Bytes> {
-        let data = read_direct(self.contents, piece.object).await?;
-        if data.len() as u64 != piece.length {
-            return Err(Error::damaged(
-                format!("object {}", self.id),
-                "a piece does not have the length it should",
-            ));
-        }
-        Ok(data)
+        piece.read(self.contents, self.id).await
     }
 
     /// The bytes from `start` on, at most `length` of them.
     pub async fn read_at(&self, start: u64, length: usize) -> Result<Bytes> {
-        let end = start.saturating_add(length as u64).min(self.length());
-        let first = self.pieces.partition_point(|piece| piece.start + piece.length <= start);
-        let mut out = BytesMut::new();
-        for piece in self.pieces[first..].iter().take_while(|piece| piece.start < end) {
-            let data = self.read_piece(piece).await?;
-            let from = start.saturating_sub(piece.start) as usize;
-            let to = (end - piece.start).min(piece.length) as usize;
-            out.extend_from_slice(&data[from..to]);
+        let left = self.length().saturating_sub(start).min(length as u64);
+        let mut out = BytesMut::with_capacity(left as usize);
+        for (piece, part) in parts(&self.pieces, start, length) {
+            out.extend_from_slice(&self.read_piece(piece).await?[part]);
         }
         Ok(out.freeze())
     }

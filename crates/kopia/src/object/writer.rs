@@ -1,6 +1,6 @@
 //! Writes objects: cuts a stream into chunks, stores them, and lists them when there is more than one.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use super::{IndirectStream, ObjectId};
 use crate::content::ContentWriter;
@@ -159,14 +159,70 @@ pub(crate) fn write_bytes(
     data: &[u8],
     compress: bool,
 ) -> Result<ObjectId> {
-    let splitter = Splitter::from_name(&writer.contents().format().parameters().splitter)?;
-    let ends = cuts(data, splitter, true, true);
-    if ends.len() == 1 {
-        return writer.write(Some(prefix), data, compress).map(ObjectId::direct);
+    let mut document = Document::new(writer, prefix, compress, data.len())?;
+    let written = document.write_all(data);
+    document.finish(written.map_err(|_| Error::Worker))
+}
+
+/// A document that is stored while it is written: no more of it is in memory than the longest chunk.
+pub(crate) struct Document<'a> {
+    writer: &'a ContentWriter,
+    prefix: Prefix,
+    compress: bool,
+    splitter: Splitter,
+    buffer: Vec<u8>,
+    pieces: Vec<(ObjectId, u64)>,
+    failed: Option<Error>,
+}
+
+impl<'a> Document<'a> {
+    /// A document of about so many bytes.
+    pub(crate) fn new(
+        writer: &'a ContentWriter,
+        prefix: Prefix,
+        compress: bool,
+        expected: usize,
+    ) -> Result<Self> {
+        let splitter = Splitter::from_name(&writer.contents().format().parameters().splitter)?;
+        let buffer = Vec::with_capacity(expected.min(splitter.max_chunk()));
+        Ok(Self { writer, prefix, compress, splitter, buffer, pieces: Vec::new(), failed: None })
     }
-    let mut pieces = Vec::with_capacity(ends.len());
-    for chunk in chunks(data, &ends) {
-        pieces.push((ObjectId::direct(writer.write(Some(prefix), chunk, compress)?), chunk.len() as u64));
+
+    /// The object. `written` is what became of the writing.
+    pub(crate) fn finish(mut self, written: Result<()>) -> Result<ObjectId> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        written?;
+        self.store(true)?;
+        combine(self.writer, self.pieces, Some(self.prefix))
     }
-    combine(writer, pieces, Some(prefix))
+
+    /// Stores the chunks that are certain.
+    fn store(&mut self, at_end: bool) -> Result<()> {
+        let ends = cuts(&self.buffer, self.splitter, at_end, self.pieces.is_empty());
+        for chunk in chunks(&self.buffer, &ends) {
+            let id = self.writer.write(Some(self.prefix), chunk, self.compress)?;
+            self.pieces.push((ObjectId::direct(id), chunk.len() as u64));
+        }
+        self.buffer.drain(..ends.last().copied().unwrap_or(0));
+        Ok(())
+    }
+}
+
+impl Write for Document<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= self.splitter.max_chunk()
+            && let Err(error) = self.store(false)
+        {
+            self.failed = Some(error);
+            return Err(std::io::Error::other("the document could not be stored"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

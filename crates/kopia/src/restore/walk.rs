@@ -1,8 +1,7 @@
 //! The walk over the snapshot: folders and links are made at once, files become wanted pieces.
 
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -233,12 +232,5 @@ impl Walker {
 
 /// The name of an entry, if it is one plain component of a path.
 fn checked_name(entry: &DirectoryEntry) -> Result<std::ffi::OsString, std::io::Error> {
-    let name = entry.file_name();
-    let mut components = Path::new(&name).components();
-    let plain = matches!(components.next(), Some(Component::Normal(part)) if part == name)
-        && components.next().is_none();
-    if !plain || name.as_bytes().contains(&0) {
-        return Err(std::io::Error::other("the name is not a plain file name"));
-    }
-    Ok(name)
+    entry.plain_name().ok_or_else(|| std::io::Error::other("the name is not a plain file name"))
 }

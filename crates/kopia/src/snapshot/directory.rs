@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::content::ContentStore;
-use crate::object::{ObjectId, ObjectReader};
-use crate::{Error, Result, json};
+use crate::content::{ContentStore, ContentWriter};
+use crate::object::{Document, ObjectId, ObjectReader};
+use crate::{Error, Prefix, Result, json};
 
 const STREAM: &str = "kopia:directory";
 /// A directory object with more JSON than this is refused.
@@ -114,7 +116,7 @@ pub type Xattrs = Option<Box<BTreeMap<String, String>>>;
 impl DirectoryEntry {
     /// An entry without content.
     pub fn new(name: &OsStr, kind: EntryKind) -> Self {
-        let raw_name = name.to_str().is_none().then(|| hex::encode(name.as_bytes()));
+        let raw_name = raw_name(name);
         Self {
             name: name.to_string_lossy().into_owned(),
             kind,
@@ -130,10 +132,24 @@ impl DirectoryEntry {
         }
     }
 
+    /// What entries are sorted by.
+    fn place(&self) -> (bool, &str, Option<&str>) {
+        (self.kind != EntryKind::Directory, &self.name, self.raw_name.as_deref())
+    }
+
     /// The exact name.
     pub fn file_name(&self) -> OsString {
         let raw = self.raw_name.as_ref().and_then(|raw| hex::decode(raw).ok());
         raw.map_or_else(|| OsString::from(&self.name), OsString::from_vec)
+    }
+
+    /// The exact name, if it is one plain component of a path.
+    pub fn plain_name(&self) -> Option<OsString> {
+        let name = self.file_name();
+        let mut components = Path::new(&name).components();
+        let plain = matches!(components.next(), Some(Component::Normal(part)) if part == name)
+            && components.next().is_none();
+        (plain && !name.as_bytes().contains(&0)).then_some(name)
     }
 
     /// The object of the entry.
@@ -149,6 +165,11 @@ impl DirectoryEntry {
         let look = |entry: &Self| (entry.kind, entry.size, entry.modified, entry.mode, entry.uid, entry.gid);
         earlier.object.is_some() && look(self) == look(earlier) && self.raw_name == earlier.raw_name
     }
+}
+
+/// The bytes of a name, in hexadecimal, if it is not UTF-8.
+fn raw_name(name: &OsStr) -> Option<String> {
+    name.to_str().is_none().then(|| hex::encode(name.as_bytes()))
 }
 
 fn epoch() -> Timestamp {
@@ -263,7 +284,7 @@ impl Summary {
 }
 
 /// A directory object.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Directory {
     stream: String,
     /// The children.
@@ -276,19 +297,50 @@ pub struct Directory {
 
 impl Directory {
     /// A directory of these entries, put in Kopia's order: directories first, each group by name.
-    pub fn new(mut entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
-        let rank = |entry: &DirectoryEntry| entry.kind != EntryKind::Directory;
-        entries
-            .sort_unstable_by(|a, b| (rank(a), &a.name, &a.raw_name).cmp(&(rank(b), &b.name, &b.raw_name)));
-        Self { stream: STREAM.into(), entries, summary: Some(summary) }
+    pub fn new(entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
+        let mut directory = Self { stream: STREAM.into(), entries, summary: Some(summary) };
+        directory.sort();
+        directory
+    }
+
+    /// Puts the entries in Kopia's order, in which [`Directory::find`] needs them.
+    pub(crate) fn sort(&mut self) {
+        self.entries.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+    }
+
+    /// The entry of a folder, or of something else, of this name.
+    pub(crate) fn find(&self, is_folder: bool, name: &OsStr) -> Option<&DirectoryEntry> {
+        let (text, raw) = (name.to_string_lossy(), raw_name(name));
+        let place = (!is_folder, &*text, raw.as_deref());
+        let index = self.entries.binary_search_by(|entry| entry.place().cmp(&place)).ok()?;
+        Some(&self.entries[index])
+    }
+
+    /// Stores the directory.
+    ///
+    /// # Errors
+    /// As [`ContentWriter::write`].
+    pub(crate) fn store(&self, writer: &ContentWriter) -> Result<ObjectId> {
+        let expected = 256 + self.entries.len() * 192;
+        let mut document = Document::new(writer, Prefix::DIRECTORY, false, expected)?;
+        let written = self.write_json(&mut document);
+        document.finish(written)
     }
 
     /// The JSON of the object.
+    fn write_json(&self, out: &mut impl Write) -> Result<()> {
+        let invalid = |source: &dyn std::fmt::Display| {
+            Error::InvalidArgument(format!("a directory cannot be written: {source}"))
+        };
+        json::to_writer(out, self).map_err(|source| invalid(&source))?;
+        out.write_all(b"\n").map_err(|source| invalid(&source))
+    }
+
+    /// The JSON of the object, as a whole.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
-        let invalid = |source| Error::InvalidArgument(format!("a directory cannot be written: {source}"));
-        let mut json = Vec::with_capacity(256 + self.entries.len() * 192);
-        json::to_writer(&mut json, self).map_err(invalid)?;
-        json.push(b'\n');
+        let mut json = Vec::new();
+        self.write_json(&mut json)?;
         Ok(json)
     }
 

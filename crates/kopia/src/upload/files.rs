@@ -34,8 +34,7 @@ impl FileBatch {
         let mut store = FileStore::new(shared, &*self.folder, self.node.path());
         let mut entries = Vec::with_capacity(self.children.len());
         for child in &self.children {
-            shared.check()?;
-            let (entry, outcome) = store.store(child, self.node.previous(&child.name))?;
+            let (entry, outcome) = store.store(child, self.node.previous(child))?;
             entries.extend(entry);
             match outcome {
                 Outcome::Failed(error) => {

@@ -3,17 +3,23 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fstat, openat, readlinkat, seek, statat,
+};
 
 use super::source::{Attributes, Child, Source, SourceFile, SourceFolder, SourceKind, SourceRoot};
 use crate::snapshot::{FileMode, Xattrs};
 use crate::xattrs;
+
+/// Bytes of a folder's listing that the system hands over at once.
+const LISTING: usize = 16 << 10;
 
 /// A folder or a file on disk, and all below it. Links below the root are not followed; the root itself may be one.
 #[derive(Debug)]
@@ -81,7 +87,10 @@ impl SourceFolder for LocalFolder {
 
     fn children(&self) -> io::Result<Vec<Child>> {
         let mut children = Vec::new();
-        for entry in Dir::read_from(&self.0)? {
+        let mut buffer = [MaybeUninit::uninit(); LISTING];
+        seek(&self.0, SeekFrom::Start(0))?;
+        let mut listing = RawDir::new(&self.0, &mut buffer);
+        while let Some(entry) = listing.next() {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name == "." || name == ".." {

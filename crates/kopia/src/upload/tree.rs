@@ -1,6 +1,6 @@
 //! The walk: directories are listed from the top down and stored from the bottom up.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -10,9 +10,9 @@ use super::jobs::{Job, Shared, add};
 use super::source::{Child, Source, SourceFolder, SourceKind, SourceRoot};
 use super::{Outcome, UploadOptions, Uploaded, checkpoint};
 use crate::content::ContentWriter;
-use crate::object::{self, ObjectId};
+use crate::object::ObjectId;
 use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, Summary};
-use crate::{Error, Prefix, Result};
+use crate::{Error, Result};
 
 /// Files that one job stores.
 const FILES_PER_JOB: usize = 512;
@@ -34,8 +34,8 @@ pub(super) struct Node {
 struct Seen {
     /// Its own entry, without object and summary.
     entry: DirectoryEntry,
-    /// Its children in the parent snapshot, by name.
-    previous: Vec<(OsString, DirectoryEntry)>,
+    /// The directory in the parent snapshot.
+    previous: Option<Directory>,
 }
 
 #[derive(Default)]
@@ -130,7 +130,7 @@ impl Node {
 
     /// Stores the directory of this name in this one.
     pub(super) fn visit(self: &Arc<Self>, shared: &Shared<'_>, name: &OsStr) -> Result<()> {
-        let known = listing(self.previous(name));
+        let known = listing(self.previous_entry(true, name));
         let path = self.path.join(name);
         let child = Arc::new(Self::new(self.source.clone(), Some(self.clone()), path, known));
         self.lock().open.push(Arc::downgrade(&child));
@@ -156,7 +156,7 @@ impl Node {
         }
         let _ = self.seen.set(Seen { entry, previous });
         match opened.and_then(|folder| Ok((folder.children()?, folder))) {
-            Ok((children, folder)) => self.spawn(shared, &folder, children),
+            Ok((children, folder)) => self.spawn(shared, &folder, children)?,
             Err(error) => self.fail(shared, &self.path, &error),
         }
         self.release(shared)
@@ -181,7 +181,7 @@ impl Node {
         shared: &Shared<'_>,
         folder: &Arc<dyn SourceFolder>,
         mut children: Vec<Child>,
-    ) {
+    ) -> Result<()> {
         for child in children.iter_mut().filter(|child| child.kind.is_none()) {
             child.kind = folder.child(&child.name).ok().map(|attributes| attributes.kind);
         }
@@ -195,33 +195,52 @@ impl Node {
             .rev()
             .map(|child| Job::Directory { parent: self.clone(), name: child.name })
             .collect();
-        let batches = others.chunks(FILES_PER_JOB).rev();
-        jobs.extend(
-            batches.map(|files| Job::Files(FileBatch::new(self.clone(), folder.clone(), files.to_vec()))),
-        );
-        self.lock().waiting += jobs.len();
+        let batch = |files| FileBatch::new(self.clone(), folder.clone(), files);
+        while others.len() > FILES_PER_JOB {
+            let last = others.split_off((others.len() - 1) / FILES_PER_JOB * FILES_PER_JOB);
+            jobs.push(Job::Files(batch(last)));
+        }
+        let mine = (!others.is_empty()).then(|| batch(others));
+        self.lock().waiting += jobs.len() + usize::from(mine.is_some());
         shared.push(jobs);
+        // What this thread would take from the stack next anyway.
+        mine.map_or(Ok(()), |files| files.store(shared))
     }
 
     /// Reads the listing of the parent snapshot. One that is damaged is not used; the new snapshot mends it.
-    fn load_previous(&self, shared: &Shared<'_>) -> Result<Vec<(OsString, DirectoryEntry)>> {
-        let Some(object) = self.known else { return Ok(Vec::new()) };
-        let mut children = match shared.writer.block_on(Directory::read(shared.writer.contents(), object)) {
-            Ok(directory) => {
-                directory.entries.into_iter().map(|entry| (entry.file_name(), entry)).collect::<Vec<_>>()
+    fn load_previous(&self, shared: &Shared<'_>) -> Result<Option<Directory>> {
+        let Some(object) = self.known else { return Ok(None) };
+        match shared.writer.block_on(Directory::read(shared.writer.contents(), object)) {
+            Ok(mut directory) => {
+                directory.sort();
+                Ok(Some(directory))
             }
-            Err(error) if error.is_damage() || error.is_not_found() => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        children.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Ok(children)
+            Err(error) if error.is_damage() || error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// The child of this name in the parent snapshot.
-    pub(super) fn previous(&self, name: &OsStr) -> Option<&DirectoryEntry> {
-        let children = &self.seen.get()?.previous;
-        let index = children.binary_search_by(|(known, _)| known.as_os_str().cmp(name)).ok()?;
-        Some(&children[index].1)
+    /// What a child was in the parent snapshot.
+    pub(super) fn previous(&self, child: &Child) -> Option<&DirectoryEntry> {
+        self.previous_entry(child.kind == Some(SourceKind::Folder), &child.name)
+    }
+
+    fn previous_entry(&self, is_folder: bool, name: &OsStr) -> Option<&DirectoryEntry> {
+        self.seen.get()?.previous.as_ref()?.find(is_folder, name)
+    }
+
+    /// The object of the directory in the parent snapshot, when it is the same as now and still there.
+    fn unchanged(
+        &self,
+        shared: &Shared<'_>,
+        previous: Option<&Directory>,
+        now: &Directory,
+    ) -> Result<Option<ObjectId>> {
+        let same = previous.is_some_and(|previous| previous == now);
+        let Some(object) = self.known.filter(|object| same && object.list().is_none()) else {
+            return Ok(None);
+        };
+        Ok(shared.writer.exists(&object.content())?.then_some(object))
     }
 
     /// Takes over the files that a job stored.
@@ -305,8 +324,10 @@ impl Node {
         summary.num_ignored_errors += state.ignored;
         summary.add_errors(state.errors);
         let directory = Directory::new(state.entries, summary);
-        let json = directory.to_json()?;
-        let object = object::write_bytes(shared.writer, Prefix::DIRECTORY, &json, false)?;
+        let object = match self.unchanged(shared, seen.previous.as_ref(), &directory)? {
+            Some(object) => object,
+            None => directory.store(shared.writer)?,
+        };
         Ok(DirectoryEntry {
             object: Some(object),
             summary: directory.summary.map(Box::new),

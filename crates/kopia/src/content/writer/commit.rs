@@ -43,12 +43,13 @@ impl ContentWriter {
         }
         self.wait_for_uploads().await?;
         let session = { self.session(&mut self.lock())? };
-        let mut entries: Vec<IndexEntry> = self.lock().pending.drain().map(|pending| pending.0).collect();
+        let mut entries: Vec<Arc<IndexEntry>> =
+            self.lock().pending.drain().map(|pending| pending.0).collect();
         if !entries.is_empty() {
             let version = self.contents.format().parameters().index_version;
             let payload = blocking(move || {
                 entries.sort_unstable_by_key(|entry| entry.id);
-                index::build(version, || Ok(entries.iter().cloned().map(Ok)))
+                index::build(version, || Ok(entries.iter().map(|entry| Ok(&**entry))))
             })
             .await?;
             self.commit_index(&session, payload).await?;

@@ -13,9 +13,9 @@ use crate::content_id::ContentId;
 use crate::index::IndexEntry;
 use crate::pack::PackBuilder;
 
-/// An index entry, found by its content.
+/// An index entry, found by its content. The pack that it is in has it too.
 #[derive(Debug)]
-pub(super) struct Pending(pub(super) IndexEntry);
+pub(super) struct Pending(pub(super) Arc<IndexEntry>);
 
 impl Borrow<ContentId> for Pending {
     fn borrow(&self) -> &ContentId {
@@ -56,7 +56,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn add(&mut self, entry: IndexEntry, now: Timestamp) {
+    pub(super) fn add(&mut self, entry: Arc<IndexEntry>, now: Timestamp) {
         self.oldest.get_or_insert(now);
         self.pending.replace(Pending(entry));
     }
