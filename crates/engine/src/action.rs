@@ -9,6 +9,8 @@ pub mod item_block;
 mod list;
 pub mod restore;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +20,7 @@ use thiserror::Error;
 use crate::catalog::GroupResource;
 use crate::object::{Head, Object, ObjectError};
 use crate::operation::OperationProgress;
-use crate::port::Ports;
+use crate::port::{ClusterError, ObjectRef, Ports};
 
 /// An object on its way through a chain of actions: text until an action needs the tree.
 #[derive(Clone, Debug)]
@@ -78,6 +80,14 @@ impl Item {
             Some(tree) => tree["metadata"]["annotations"][name].as_str(),
             None => self.object.head().annotation(name),
         }
+    }
+
+    /// The labels as the actions left them.
+    pub fn labels(&self) -> Cow<'_, BTreeMap<String, String>> {
+        let Some(tree) = &self.tree else { return Cow::Borrowed(&self.object.head().labels) };
+        let labels = tree["metadata"]["labels"].as_object().into_iter().flatten();
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        Cow::Owned(labels.filter_map(text).collect())
     }
 
     /// The object as the actions left it. Text that nobody decoded is handed on as it came.
@@ -244,9 +254,20 @@ pub struct RestoreContext<'a> {
     pub ports: &'a Ports,
     /// The served kinds.
     pub catalog: &'a crate::catalog::Catalog,
+    /// Whether the run will have created an object by now, of which it only makes the plan; always `false` when it creates them.
+    pub foreseen: &'a (dyn Fn(&ObjectRef) -> bool + Sync),
 }
 
 impl RestoreContext<'_> {
+    /// Whether an object is in the cluster, or would be at this point of a run that is only planned.
+    pub async fn exists(&self, object: &ObjectRef) -> Result<bool, ClusterError> {
+        match self.ports.cluster.get(object).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok((self.foreseen)(object)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The namespace that objects of a backed-up namespace go to.
     pub fn target_namespace<'n>(&'n self, namespace: &'n str) -> &'n str {
         self.restore.spec.namespace_mapping.get(namespace).map_or(namespace, String::as_str)
@@ -273,7 +294,7 @@ pub trait RestoreAction: Send + Sync {
     /// Full name, such as `velero.io/service`.
     fn name(&self) -> &str;
 
-    /// Which objects to call it for. Asked once a run. Namespaces are those of the backup.
+    /// Which objects to call it for. Asked once a run. Namespaces are those that are restored into, as in Velero.
     async fn selector(&self) -> Result<ActionSelector, ActionError>;
 
     /// Looks at one object, may change it, and may ask for more. MUST NOT write to the cluster when the run is a dry run; built-in

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  Spool ─ wave (filters, order) ─┬─ existing (one list a section) ─┐
-//!                                 └─ item: check → prepare → actions ┴─ place (create | compare) → ledger
+//!                                 └─ item: check → craft (actions)     ┴─ place (create | compare) → ledger
 //! ```
 
 mod check;
 mod client;
 mod compare;
+mod craft;
 mod crd;
 mod crew;
 mod dynamic_volume;
@@ -21,6 +22,7 @@ mod item;
 mod ledger;
 mod managed_fields;
 mod namespace;
+mod need;
 mod order;
 mod pace;
 mod place;

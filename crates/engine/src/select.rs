@@ -9,8 +9,8 @@ mod selection;
 
 pub use selection::{CheckedSpec, Selection};
 
-/// The rules for a pair of lists of names, in Velero's words.
-fn list_problems(includes: &[String], excludes: &[String]) -> Vec<String> {
+/// What is wrong with a list of what is included and one of what is excluded, in Velero's words.
+pub fn list_problems(includes: &[String], excludes: &[String]) -> Vec<String> {
     let mut problems = star_is_not_alone("includes", includes);
     if excludes.iter().any(|text| text == "*") {
         problems.push("excludes list cannot contain '*'".to_owned());

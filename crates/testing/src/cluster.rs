@@ -2,7 +2,7 @@
 //!
 //! What it does as the real one: names the missing and the existing in the same words, sets uid, resourceVersion and creation
 //! time, makes names, refuses writes to what has changed, keeps status apart, makes `default` and `kube-root-ca.crt` in new
-//! namespaces, serves the kinds of a CRD once it is created, refuses node ports that are taken, keeps what is being deleted while it
+//! namespaces, serves the kinds of a CRD once it is created or changed, refuses node ports that are taken, keeps what is being deleted while it
 //! has finalizers, deletes what was owned, pages lists, tells changes to watches.
 //! What it does not: validation, defaulting, admission, field ownership beyond one entry, strategic merges.
 //!
@@ -75,6 +75,11 @@ impl MemoryCluster {
     /// Serves a further kind.
     pub fn serve(&self, kind: Kind) {
         self.lock().serve(kind);
+    }
+
+    /// From now on new definitions are served, but never established.
+    pub fn leave_definitions_unready(&self) {
+        self.lock().establishes = false;
     }
 
     /// Names a group as broken in discovery.

@@ -38,7 +38,6 @@ pub async fn builtin(
 ) -> Result<Vec<Arc<dyn RestoreAction>>, ActionError> {
     let images = config::read(ports, namespace, change_image_name::NAME).await?;
     let classes = config::read(ports, namespace, change_storage_class::NAME).await?;
-    let nodes = config::read(ports, namespace, pvc::CONFIG_NAME).await?;
     let mut actions: Vec<Arc<dyn RestoreAction>> = vec![
         Arc::new(add_pvc_from_pod::ACTION),
         Arc::new(admission_webhook_configuration::ACTION),
@@ -58,7 +57,7 @@ pub async fn builtin(
         Arc::new(init_restore_hook::ACTION),
         Arc::new(job::ACTION),
         Arc::new(pod::ACTION),
-        Arc::new(pvc::PersistentVolumeClaim::new(nodes)),
+        Arc::new(pvc::ACTION),
         Arc::new(role_bindings::ACTION),
         Arc::new(secret::ACTION),
         Arc::new(service::ACTION),

@@ -25,7 +25,7 @@ pub struct ExecHook {
     pub container: String,
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Whether a failure ends the pod's further hooks and is an error. Otherwise it is a warning.
+    /// Whether a failure ends the pod's further hooks. It is an error in any case.
     pub fail: bool,
     /// How long it may take.
     pub timeout: Duration,
@@ -90,7 +90,7 @@ impl RestoreHookRules {
     }
 }
 
-/// Resource filters of such hooks mean nothing in Velero: hooks are for pods. A filter that leaves pods out leaves out all.
+/// Resource filters of such hooks mean nothing, as in Velero: hooks are for pods.
 fn rule(spec: &RestoreResourceHookSpec) -> Result<Rule, String> {
     let names =
         |texts: &[String]| texts.iter().map(|text| NameOrPattern::parse(text)).collect::<Result<Vec<_>, _>>();
@@ -158,18 +158,26 @@ fn annotated_exec(pod: &Head) -> Option<ExecHook> {
         fail: value(label::RESTORE_HOOK_ON_ERROR) == Some("Fail"),
         timeout: duration(label::RESTORE_HOOK_EXEC_TIMEOUT).unwrap_or(DEFAULT_TIMEOUT),
         wait: duration(label::RESTORE_HOOK_WAIT_TIMEOUT),
-        wait_for_ready: value(label::RESTORE_HOOK_WAIT_FOR_READY)
-            .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        wait_for_ready: value(label::RESTORE_HOOK_WAIT_FOR_READY).is_some_and(is_true),
     })
 }
 
 fn annotated_init(pod: &Head) -> Option<Value> {
     let value = |name: &str| pod.annotation(name).filter(|text| !text.is_empty());
     let image = value(label::INIT_HOOK_CONTAINER_IMAGE)?;
-    let command = command(value(label::INIT_HOOK_COMMAND)?);
     let unique = || format!("velero-restore-init-{}", hex::encode(&Sha256::digest(pod.key())[..4]));
     let name = value(label::INIT_HOOK_CONTAINER_NAME).map_or_else(unique, ToOwned::to_owned);
-    Some(json!({"name": name, "image": image, "command": command}))
+    let mut container = json!({"name": name, "image": image});
+    // Without a command the image's own entry point runs, as Velero's documents say; its program panics.
+    if let Some(text) = value(label::INIT_HOOK_COMMAND) {
+        container["command"] = command(text).into();
+    }
+    Some(container)
+}
+
+/// What Go reads as true.
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
 }
 
 /// A JSON list, or else one word.
@@ -218,6 +226,55 @@ mod tests {
         assert_eq!((hooks[0].command.len(), hooks[0].wait_for_ready, hooks[0].fail), (2, true, false));
         let init = rules.init_containers(&annotated, "shop");
         assert_eq!((init[0]["image"].as_str(), &init[0]["command"]), (Some("img"), &json!(["/go"])));
+    }
+
+    #[test]
+    fn annotations_are_read_as_go_reads_them() {
+        let hook = |name: &str, value: &str| {
+            let name = format!("post.hook.restore.velero.io/{name}");
+            let annotations = json!({"post.hook.restore.velero.io/command": "x", name: value});
+            RestoreHookRules::default().exec_hooks(&pod(&annotations, &json!({})), "shop").remove(0)
+        };
+        for (text, ready) in [("true", true), ("1", true), ("T", true), ("tRuE", false), ("no", false)] {
+            assert_eq!(hook("wait-for-ready", text).wait_for_ready, ready, "{text}");
+        }
+        for (text, fail) in [("Fail", true), ("Continue", false), ("fail", false), ("", false)] {
+            assert_eq!(hook("on-error", text).fail, fail, "{text}");
+        }
+        let second = Duration::from_secs(1);
+        for (text, timeout) in [("90s", 90 * second), ("0s", DEFAULT_TIMEOUT), ("soon", DEFAULT_TIMEOUT)] {
+            assert_eq!(hook("exec-timeout", text).timeout, timeout, "{text}");
+        }
+        for (text, wait) in [("90s", Some(90 * second)), ("0s", None), ("soon", None)] {
+            assert_eq!(hook("wait-timeout", text).wait, wait, "{text}");
+        }
+        for (text, words) in [(r#"["a", "b"]"#, &["a", "b"][..]), ("a b", &["a b"]), ("[a", &["[a"])] {
+            assert_eq!(hook("command", text).command, words, "{text}");
+        }
+        assert_eq!(hook("container", "side").container, "side");
+    }
+
+    #[test]
+    fn an_init_hook_by_annotation_needs_only_an_image() {
+        let init = |annotations: Value| {
+            RestoreHookRules::default().init_containers(&pod(&annotations, &json!({})), "shop")
+        };
+        let image = "init.hook.restore.velero.io/container-image";
+        let found = init(json!({image: "img", "init.hook.restore.velero.io/container-name": "first",
+            "init.hook.restore.velero.io/timeout": "1s"}));
+        assert_eq!(found, [json!({"name": "first", "image": "img"})]);
+        let named = init(json!({image: "img"}));
+        assert!(named[0]["name"].as_str().unwrap().starts_with("velero-restore-init-"));
+        assert!(init(json!({"init.hook.restore.velero.io/command": "x"})).is_empty());
+    }
+
+    #[test]
+    fn resource_filters_mean_nothing() {
+        let rules =
+            rules(&json!([{"name": "n", "includedResources": ["secrets"], "excludedResources": ["pods"],
+            "postHooks": [{"exec": {"command": ["a"]}}]}]))
+            .unwrap();
+        assert_eq!(rules.exec_hooks(&pod(&json!({}), &json!({})), "shop").len(), 1);
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! JSON merge patch, RFC 7396.
+//! JSON merge patch, RFC 7396, with the extra of Go's json-patch library: nulls inside of new lists go too.
 
 use serde_json::{Map, Value};
 
 /// The target after a patch: `null` removes, objects are merged, everything else replaces.
 pub(super) fn apply(target: Value, patch: &Value) -> Value {
     let Value::Object(patch) = patch else {
-        return patch.clone();
+        // The library looks into what takes the place of a plain value or a list, but not of an object.
+        return if target.is_object() { patch.clone() } else { without_nulls(patch) };
     };
     let mut merged = match target {
         Value::Object(target) => target,
@@ -18,6 +19,18 @@ pub(super) fn apply(target: Value, patch: &Value) -> Value {
         }
     }
     Value::Object(merged)
+}
+
+/// A value whose objects have no nulls; those that are elements of lists stay.
+pub(super) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(elements) => elements.iter().map(without_nulls).collect(),
+        value => value.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +56,17 @@ mod tests {
         ];
         for (target, patch, merged) in cases {
             assert_eq!(apply(target, &patch), merged, "{patch}");
+        }
+    }
+    #[test]
+    fn nulls_inside_of_new_lists_go_as_in_go() {
+        let patch = json!({"a": [{"b": null, "c": 1}, null]});
+        for (target, merged) in [
+            (json!({}), json!({"a": [{"c": 1}, null]})),
+            (json!({"a": [1]}), json!({"a": [{"c": 1}, null]})),
+            (json!({"a": {"x": 1}}), json!({"a": [{"b": null, "c": 1}, null]})),
+        ] {
+            assert_eq!(apply(target, &patch), merged);
         }
     }
 }

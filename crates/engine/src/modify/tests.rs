@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::merge_patch::without_nulls;
 use super::{GroupResource, LocalReference, ModifierError, Modifiers, Outcome, config_map};
 
 fn parse(text: &str) -> Result<Modifiers, ModifierError> {
@@ -68,6 +69,16 @@ fn conditions_choose_objects() {
 
 fn block(conditions: &str) -> String {
     if conditions.starts_with('{') { conditions.to_owned() } else { format!("{{{conditions}}}") }
+}
+
+#[test]
+fn cluster_scoped_objects_pass_the_namespaces() {
+    let text = "{version: v1, resourceModifierRules: [{conditions: {groupResource: clusterroles.rbac.authorization.k8s.io, \
+        namespaces: [shop]}, patches: [{operation: add, path: /x, value: y}]}]}";
+    let mut role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "admin"}});
+    let resource = GroupResource::new("rbac.authorization.k8s.io", "clusterroles");
+    parse(text).unwrap().apply(&mut role, &resource);
+    assert_eq!(role["x"], "y");
 }
 
 const THREE_KINDS: &str = r#"
@@ -266,29 +277,19 @@ fn difference(from: &Value, to: &Value) -> Value {
     Value::Object(gone.chain(kept).collect())
 }
 
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(fields.map(|(key, value)| (key, without_nulls(value))).collect())
-        }
-        value => value,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_merge_patch_of_the_difference_leads_there(from in json(), to in json()) {
-        let (from, to) = (without_nulls(from), without_nulls(to));
+        let (from, to) = (without_nulls(&from), without_nulls(&to));
         prop_assert_eq!(super::merge_patch::apply(from.clone(), &difference(&from, &to)), to);
     }
 
     #[test]
     fn a_patch_that_repeats_the_object_changes_nothing(fields in json()) {
         let mut item = deployment();
-        item["spec"] = without_nulls(json!({ "template": { "spec": { "nodeSelector": fields.as_str().map(|text| json!({ "x": text })) } } }));
+        item["spec"] = without_nulls(&json!({ "template": { "spec": { "nodeSelector": fields.as_str().map(|text| json!({ "x": text })) } } }));
         item["spec"]["template"]["spec"]["containers"] = json!([{ "name": "a", "env": [{ "name": "x" }] }, { "name": "b" }]);
         prop_assert_eq!(super::strategic::apply(item.clone(), &item), Ok(item));
     }

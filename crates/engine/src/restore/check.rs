@@ -38,12 +38,14 @@ pub(super) fn first_reason(checks: &[ScopeCheck], scope: &Scope<'_>, rules: &Rul
 }
 
 fn resource_is_excluded(scope: &Scope<'_>, rules: &Rules) -> Option<Skip> {
-    let included = rules.resources.include(scope.resource) || Rules::is_must_have(scope.resource);
+    let included =
+        rules.resources.include(scope.resource) || rules.is_must_have(scope.resource, scope.namespace);
     (!included).then_some(Skip::ResourceExcluded)
 }
 
 fn namespace_is_excluded(scope: &Scope<'_>, rules: &Rules) -> Option<Skip> {
-    let included = rules.namespaces.contains(scope.namespace?) || Rules::is_must_have(scope.resource);
+    let included =
+        rules.namespaces.contains(scope.namespace?) || rules.is_must_have(scope.resource, scope.namespace);
     (!included).then_some(Skip::NamespaceExcluded)
 }
 

@@ -110,7 +110,9 @@ pub(super) fn merge_patch(from: &Value, to: &Value) -> Value {
 fn add_references(merged: &mut Value, from: &Value, field: &str) {
     let extra = from[field].as_array().into_iter().flatten();
     for reference in extra {
-        let have = merged[field].as_array().is_some_and(|list| list.contains(reference));
+        // The name alone says which one it is.
+        let is_same = |have: &Value| have["name"] == reference["name"];
+        let have = merged[field].as_array().is_some_and(|list| list.iter().any(is_same));
         if !have {
             match merged[field].as_array_mut() {
                 Some(list) => list.push(reference.clone()),

@@ -89,6 +89,13 @@ fn kinds(object: &Object) -> Vec<Kind> {
 }
 
 impl Run {
+    /// What an update of an object changes for the rest of the run: a CRD may serve more than before.
+    pub(super) fn after_update(&self, prepared: &Prepared) {
+        if super::is_crd(&prepared.resource) {
+            self.expect_kinds(kinds(&prepared.object));
+        }
+    }
+
     /// What is left to do when an object has been created.
     pub(super) async fn after_create(&self, prepared: &Prepared, created: &Object) {
         if super::is_crd(&prepared.resource) {

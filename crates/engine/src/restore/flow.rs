@@ -11,11 +11,9 @@ use super::namespace::Found;
 use super::place::Existing;
 use super::plan::LeftOut;
 use super::run::{Run, Tick};
-use super::skip::Skip;
 use super::wave::{Section, Wave, Waves};
 use super::{RestoreError, is_crd};
 use crate::catalog::{GroupResource, Kind};
-use crate::finding::{Finding, Level, Place};
 
 /// Sections of a wave that are worked on at once; the objects inside them share one pace.
 const SECTIONS: usize = 8;
@@ -37,7 +35,6 @@ impl Run {
         self.refresh_scene().await?;
         let rest = self.plan(|resource| !is_crd(resource))?;
         self.tick(Tick::Found(rest.len() as u64));
-        self.report_left_out(&rest.left_out);
         left_out.extend(rest.left_out);
         for wave in rest.waves {
             if self.is_stopped() {
@@ -80,14 +77,14 @@ impl Run {
     }
 
     async fn restore_section(self: &Arc<Self>, resource: &GroupResource, section: &Section) {
-        let Some(kind) = self.kind_to_list(resource, section) else { return };
+        let kind = self.kind_to_list(resource, section);
         let found = match &section.namespace {
             Some(namespace) => self.ensure_namespace(namespace).await,
             None => Found::Existing,
         };
-        let rest = match found {
-            Found::Failed(_) => Rest::Unknown,
-            _ => self.meet_existing(&kind, section, &found).await,
+        let rest = match (&kind, &found) {
+            (None, _) | (_, Found::Failed(_)) => Rest::Unknown,
+            (Some(kind), _) => self.meet_existing(kind, section, &found).await,
         };
         let mut crew = self.crew();
         for entry in section.entries.iter().copied() {
@@ -114,7 +111,8 @@ impl Run {
         crew.finish().await;
     }
 
-    /// The kind at the version in which the section's objects are stored, so that they can be compared with a list.
+    /// The kind at the version in which the section's objects are stored, so that they can be compared with a list; `None` when the
+    /// cluster does not serve it.
     fn kind_to_list(&self, resource: &GroupResource, section: &Section) -> Option<Arc<Kind>> {
         let scene = self.scene();
         let first = *section.entries.first()?;
@@ -139,22 +137,5 @@ impl Run {
             .await;
         }
         crew.finish().await;
-    }
-
-    /// Kinds that the cluster does not serve: Velero leaves their objects out without a word.
-    fn report_left_out(&self, left_out: &[LeftOut]) {
-        for it in left_out.iter().filter(|it| it.reason == Skip::NotServed) {
-            let place = it.namespace.as_deref().map_or(Place::Cluster, |namespace| {
-                Place::Namespace(self.rules().target_namespace(namespace).to_owned())
-            });
-            let message = format!("{} objects of {} were not restored: {}", it.count, it.resource, it.reason);
-            self.findings.add(Finding {
-                level: Level::Warning,
-                place,
-                resource: Some(it.resource.clone()),
-                name: None,
-                message,
-            });
-        }
     }
 }

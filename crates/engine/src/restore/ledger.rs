@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::plan::{PlannedItem, Step};
 use crate::archive::spool::EntryId;
 use crate::diff::FieldChange;
+use crate::port::ObjectRef;
 
 const UNTOUCHED: u8 = 0;
 const CLAIMED: u8 = 1;
@@ -107,6 +108,16 @@ impl Ledger {
         if let Some(plan) = &self.plan {
             lock(plan).push(PlannedItem { kind: kind.clone(), key: key.clone(), step, changes });
         }
+    }
+
+    /// Whether the plan has an object that will be created.
+    pub(super) fn plans(&self, object: &ObjectRef) -> bool {
+        let is_it = |item: &PlannedItem| {
+            item.step == Step::Create
+                && item.kind.kind == object.kind.kind
+                && (&item.key.namespace, &item.key.name) == (&object.namespace, &object.name)
+        };
+        self.plan.as_ref().is_some_and(|plan| lock(plan).iter().any(is_it))
     }
 
     /// Takes the list and the plan out at the end.

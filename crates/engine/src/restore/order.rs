@@ -100,6 +100,19 @@ mod tests {
     }
 
     #[test]
+    fn the_default_order_of_kinds_is_velero_s() {
+        let high = "customresourcedefinitions namespaces storageclasses volumesnapshotclass.snapshot.storage.k8s.io \
+            volumesnapshotcontents.snapshot.storage.k8s.io volumesnapshots.snapshot.storage.k8s.io datauploads.velero.io \
+            persistentvolumes persistentvolumeclaims clusterroles roles serviceaccounts clusterrolebindings rolebindings \
+            secrets configmaps limitranges priorityclasses pods replicasets.apps clusterclasses.cluster.x-k8s.io endpoints services";
+        let low = "clusterbootstraps.run.tanzu.vmware.com clusters.cluster.x-k8s.io clusterresourcesets.addons.cluster.x-k8s.io \
+            apps.kappctrl.k14s.io packageinstalls.packaging.carvel.dev";
+        let expected: Vec<&str> =
+            high.split_whitespace().chain(["-"]).chain(low.split_whitespace()).collect();
+        assert_eq!(DEFAULT_PRIORITIES, expected);
+    }
+
+    #[test]
     fn own_priorities_resolve_and_what_follows_the_dash_is_last() {
         assert_eq!(
             ordered(&["deployments.apps", "pods", "secrets"], &["secret", "-", "deployment"]),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bowline_api::restore::PolicyType;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -16,6 +17,9 @@ use crate::catalog::GroupResource;
 use crate::finding::Level;
 use crate::object::{Object, ObjectError};
 use crate::port::{ClusterError, Condition, ObjectRef, WriteOptions};
+
+/// How often a status is written again because the object has changed meanwhile, as in Velero.
+const STATUS_CONFLICTS: u32 = 4;
 
 /// An object ready to be created.
 pub(super) struct Prepared {
@@ -152,30 +156,22 @@ impl Run {
     }
 
     async fn settle(&self, prepared: &Prepared, existing: &Object, comparison: &Comparison) -> Step {
-        let is_service_account = prepared.resource.is("", "serviceaccounts");
         if comparison.is_equal() {
-            return self.refresh_labels(prepared, existing).await;
+            return self.refresh_labels(prepared, existing).await.unwrap_or(Step::Skip(Skip::Unchanged));
         }
-        if is_service_account {
-            return match comparison.service_account_patch() {
-                Some(patch) => self.update(prepared, &patch).await.unwrap_or_else(|error| {
-                    self.find(Level::Warning, prepared, error.to_string());
-                    Step::Fail(error.to_string())
-                }),
-                None => Step::Skip(Skip::Unchanged),
-            };
-        }
-        if !self.rules().updates() {
-            let message = format!(
-                "could not restore, {} already exists. Warning: the in-cluster version is different than the backed-up version",
-                prepared.kind_and_name()
-            );
-            self.find(Level::Warning, prepared, message);
+        let patch = if prepared.resource.is("", "serviceaccounts") {
+            match comparison.service_account_patch() {
+                Some(patch) => patch,
+                None => return Step::Skip(Skip::Unchanged),
+            }
+        } else if self.rules().updates() {
+            match comparison.patch(existing, &prepared.object) {
+                Ok(patch) => patch,
+                Err(error) => return self.fail(prepared, &error),
+            }
+        } else {
+            self.find(Level::Warning, prepared, self.difference(prepared));
             return Step::Skip(Skip::Differs);
-        }
-        let patch = match comparison.patch(existing, &prepared.object) {
-            Ok(patch) => patch,
-            Err(error) => return self.fail(prepared, &error),
         };
         match self.update(prepared, &patch).await {
             Ok(step) => step,
@@ -187,15 +183,25 @@ impl Run {
         }
     }
 
-    /// With policy `update` the labels say which restore looked at an object last.
-    async fn refresh_labels(&self, prepared: &Prepared, existing: &Object) -> Step {
-        let patch = label_patch(existing, &prepared.object).filter(|_| self.rules().updates());
-        if let Some(patch) = patch
-            && let Err(error) = self.update(prepared, &patch).await
-        {
-            self.find(Level::Warning, prepared, error.to_string());
-        }
-        Step::Skip(Skip::Unchanged)
+    /// In Velero's words, which depend on whether the policy is written down.
+    fn difference(&self, prepared: &Prepared) -> String {
+        let (kind, name) = (&prepared.object.head().kind, &prepared.target.name);
+        let object = if self.rules().restore.spec.existing_resource_policy == Some(PolicyType::None) {
+            format!("{kind} {name:?}")
+        } else {
+            prepared.kind_and_name()
+        };
+        format!(
+            "could not restore, {object} already exists. Warning: the in-cluster version is different than the backed-up version"
+        )
+    }
+
+    /// With policy `update` the labels say which restore looked at an object last. `Some` when they can't be renewed.
+    async fn refresh_labels(&self, prepared: &Prepared, existing: &Object) -> Option<Step> {
+        let patch = label_patch(existing, &prepared.object).filter(|_| self.rules().updates())?;
+        let error = self.update(prepared, &patch).await.err()?;
+        self.find(Level::Error, prepared, error.to_string());
+        Some(Step::Fail(error.to_string()))
     }
 
     async fn update(&self, prepared: &Prepared, patch: &Value) -> Result<Step, ClusterError> {
@@ -231,24 +237,37 @@ impl Run {
     }
 
     async fn restore_status(&self, prepared: &Prepared, created: Object, status: &RawValue) -> Object {
-        let body = match prepare::with_status(&created, status) {
-            Ok(body) => body,
-            Err(error) => {
-                self.find(
-                    Level::Error,
-                    prepared,
-                    format!("could not set status field {}: {error}", prepared.id()),
-                );
-                return created;
-            }
-        };
-        let (cluster, options) = (&self.client.cluster, WriteOptions::default());
-        match self.client.call(|| cluster.replace_status(&prepared.target, body.clone(), &options)).await {
+        match self.write_status(prepared, &created, status).await {
             Ok(updated) => updated,
-            Err(error) => {
-                self.find(Level::Warning, prepared, error.to_string());
+            Err((level, message)) => {
+                self.find(level, prepared, message);
                 created
             }
+        }
+    }
+
+    /// Writes the status, again when a controller has changed the object meanwhile.
+    async fn write_status(
+        &self,
+        prepared: &Prepared,
+        created: &Object,
+        status: &RawValue,
+    ) -> Result<Object, (Level, String)> {
+        let (cluster, options) = (&self.client.cluster, WriteOptions::default());
+        let mut latest = created.clone();
+        let mut conflicts = 0;
+        loop {
+            let body = prepare::with_status(&latest, status).map_err(|error| {
+                (Level::Error, format!("could not set status field {}: {error}", prepared.id()))
+            })?;
+            let answer =
+                self.client.call(|| cluster.replace_status(&prepared.target, body.clone(), &options)).await;
+            match answer {
+                Err(ClusterError::Conflict { .. }) if conflicts < STATUS_CONFLICTS => conflicts += 1,
+                answer => return answer.map_err(|error| (Level::Warning, error.to_string())),
+            }
+            let found = self.client.get(&prepared.target).await;
+            latest = found.ok().flatten().unwrap_or(latest);
         }
     }
 

@@ -24,7 +24,8 @@ pub struct RestoreRequest {
     pub restore: Arc<Restore>,
     /// The backup's stored metadata.
     pub backup: Arc<Backup>,
-    /// The backup's volume infos; empty for old backups.
+    /// The backup's volume infos. Those of backups older than Velero 1.13 are made from their other lists; they name no volume but a
+    /// claim.
     pub volume_infos: Vec<BackupVolumeInfo>,
     /// Actions in the order in which they run.
     pub actions: Vec<Arc<dyn RestoreAction>>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bowline_api::artifact::BackupVolumeInfo;
+use bowline_api::artifact::{BackupVolumeInfo, VolumeMethod};
 use bowline_api::label;
 use bowline_api::restore::{PolicyType, Restore};
 
@@ -44,8 +44,11 @@ pub(super) struct Rules {
     status: Option<ResourceLists>,
     pub(super) labels: [(&'static str, String); 2],
     pub(super) volumes: BTreeMap<String, BackupVolumeInfo>,
+    /// How claims were saved whose volumes are not in `volumes`.
+    pub(super) claims: BTreeMap<(String, String), VolumeMethod>,
     pub(super) hooks: RestoreHookRules,
     policies: Option<Arc<Policies>>,
+    backup_namespace: Option<String>,
 }
 
 impl Rules {
@@ -92,10 +95,26 @@ impl Rules {
             (label::BACKUP_NAME, label::valid_value(&spec.backup_name)),
             (label::RESTORE_NAME, label::valid_value(name)),
         ];
-        let volumes = request.volume_infos.iter().map(|info| (info.pv_name.clone(), info.clone())).collect();
+        let infos = request.volume_infos.iter().filter(|info| !info.pv_name.is_empty());
+        let volumes = infos.map(|info| (info.pv_name.clone(), info.clone())).collect();
+        let claims =
+            super::volume::saved_claims(&request.volume_infos, spool).map_err(RestoreError::Archive)?;
         let restore = Arc::clone(&request.restore);
         let policies = request.policies.clone().filter(|policies| policies.has_filters());
-        Ok(Self { restore, namespaces, resources, selectors, status, labels, volumes, hooks, policies })
+        let backup_namespace = request.backup.metadata.namespace.clone();
+        Ok(Self {
+            restore,
+            namespaces,
+            resources,
+            selectors,
+            status,
+            labels,
+            volumes,
+            claims,
+            hooks,
+            policies,
+            backup_namespace,
+        })
     }
 
     /// The namespace that objects of a backed-up namespace go to.
@@ -103,9 +122,12 @@ impl Rules {
         self.restore.spec.namespace_mapping.get(namespace).map_or(namespace, String::as_str)
     }
 
-    /// Whether the filters may leave a kind out at all.
-    pub(super) fn is_must_have(resource: &GroupResource) -> bool {
+    /// Whether the filters leave objects of a kind in a namespace of the backup alone. Of namespaced kinds these are only the ones
+    /// beside the Backup itself, as in Velero's next release: another server's data is none of this one's business.
+    pub(super) fn is_must_have(&self, resource: &GroupResource, namespace: Option<&str>) -> bool {
+        let own = self.backup_namespace.as_deref();
         MUST_HAVE.iter().any(|name| GroupResource::from(*name) == *resource)
+            && namespace.is_none_or(|namespace| own.is_none_or(|own| own == namespace))
     }
 
     /// Whether the objects themselves decide; only then must they be read to know what is restored.
@@ -115,7 +137,8 @@ impl Rules {
 
     /// Why an object of the archive is left out, if it is.
     pub(super) fn object_is_excluded(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> Option<Skip> {
-        if !self.selects(&head.labels) {
+        let must_have = self.is_must_have(&kind.group_resource(), head.namespace.as_deref());
+        if !must_have && !self.selects(&head.labels) {
             return Some(Skip::NotSelected);
         }
         (!self.policies_allow(kind, head, catalog)).then_some(Skip::FilterPolicy)
@@ -123,7 +146,7 @@ impl Rules {
 
     /// Whether the filter policies let an object pass. Kinds on which volume data hangs always do.
     pub(super) fn policies_allow(&self, kind: &Kind, head: &Head, catalog: &Catalog) -> bool {
-        Self::is_must_have(&kind.group_resource())
+        self.is_must_have(&kind.group_resource(), head.namespace.as_deref())
             || self.policies.as_ref().is_none_or(|policies| policies.allow(kind, head, catalog))
     }
 
@@ -134,10 +157,12 @@ impl Rules {
 
     /// Whether the status is restored too: by the annotation on the object, or else by the spec.
     pub(super) fn restores_status(&self, resource: &GroupResource, annotation: Option<&str>) -> bool {
-        match annotation {
-            Some("true" | "1" | "t" | "T" | "TRUE" | "True") => true,
-            Some("false" | "0" | "f" | "F" | "FALSE" | "False") => false,
-            _ => self.status.as_ref().is_some_and(|lists| lists.include(resource)),
+        let by_spec = || self.status.as_ref().is_some_and(|lists| lists.include(resource));
+        let annotation = annotation.unwrap_or_default().trim();
+        match (annotation.eq_ignore_ascii_case("true"), annotation.eq_ignore_ascii_case("false")) {
+            (true, _) => true,
+            (_, true) => false,
+            _ => by_spec(),
         }
     }
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::filter::ResourceLists;
-use crate::action::{ActionError, ActionSelector, RestoreAction};
+use crate::action::{ActionError, ActionSelector, Item, RestoreAction};
 use crate::catalog::{Catalog, GroupResource};
-use crate::object::Head;
 use crate::select::label::Selector;
 
 /// The served kinds, and the actions resolved against them.
@@ -14,7 +13,8 @@ pub(super) struct Scene {
     actions: Vec<Applicable>,
 }
 
-struct Applicable {
+/// An action and what it wants to see.
+pub(super) struct Applicable {
     action: Arc<dyn RestoreAction>,
     resources: ResourceLists,
     namespaces: (Vec<String>, Vec<String>),
@@ -34,21 +34,13 @@ impl Scene {
         Ok(Self { catalog, actions: resolved })
     }
 
-    /// The actions for a kind in a namespace of the backup, in order.
+    /// The actions for a kind in a namespace, in order. The namespace is the one that is restored into, as in Velero.
     pub(super) fn actions<'a>(
         &'a self,
         resource: &'a GroupResource,
         namespace: Option<&'a str>,
-    ) -> impl Iterator<Item = (&'a Arc<dyn RestoreAction>, &'a Selector)> {
-        self.actions
-            .iter()
-            .filter(move |it| it.resources.include(resource) && it.is_for_namespace(namespace))
-            .map(|it| (&it.action, &it.labels))
-    }
-
-    /// Whether any action is for an object, so that it must be decoded.
-    pub(super) fn has_actions(&self, resource: &GroupResource, head: &Head) -> bool {
-        self.actions(resource, head.namespace.as_deref()).any(|(_, labels)| labels.matches(&head.labels))
+    ) -> impl Iterator<Item = &'a Applicable> {
+        self.actions.iter().filter(move |it| it.resources.include(resource) && it.is_for_namespace(namespace))
     }
 }
 
@@ -71,12 +63,75 @@ impl Applicable {
         })
     }
 
-    /// Filters of namespaces are for namespaced objects only, as in Velero.
+    /// The action itself.
+    pub(super) fn action(&self) -> &dyn RestoreAction {
+        &*self.action
+    }
+
+    /// Whether its label selector matches an object as the actions before it left it.
+    pub(super) fn selects(&self, item: &Item) -> bool {
+        self.labels.is_everything() || self.labels.matches(&item.labels())
+    }
+
+    /// An action for certain namespaces does not see cluster-scoped objects.
     fn is_for_namespace(&self, namespace: Option<&str>) -> bool {
         let (included, excluded) = &self.namespaces;
-        let hit = |list: &[String], namespace| list.iter().any(|have| have == "*" || have == namespace);
-        namespace.is_none_or(|namespace| {
-            !hit(excluded, namespace) && (included.is_empty() || hit(included, namespace))
-        })
+        let includes_all = included.is_empty() || included.iter().any(|have| have == "*");
+        match namespace {
+            Some(namespace) => {
+                let hit = |list: &[String]| list.iter().any(|have| have == namespace);
+                !hit(excluded) && (includes_all || hit(included))
+            }
+            None => includes_all && excluded.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::action::{RestoreContext, RestoreEffects};
+
+    struct For(ActionSelector);
+
+    #[async_trait]
+    impl RestoreAction for For {
+        fn name(&self) -> &'static str {
+            "test.io/for"
+        }
+
+        async fn selector(&self) -> Result<ActionSelector, ActionError> {
+            Ok(self.0.clone())
+        }
+
+        async fn execute(&self, _: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
+            Ok(RestoreEffects::default())
+        }
+    }
+
+    #[tokio::test]
+    async fn actions_for_certain_namespaces_do_not_see_cluster_scoped_objects() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (included, excluded, namespace, sees) in [
+            (&[][..], &[][..], None, true),
+            (&["*"], &[], None, true),
+            (&["shop"], &[], None, false),
+            (&[], &["shop"], None, false),
+            (&["shop"], &[], Some("shop"), true),
+            (&["shop"], &[], Some("other"), false),
+            (&["*"], &["shop"], Some("shop"), false),
+        ] {
+            let selector = ActionSelector {
+                included_namespaces: names(included),
+                excluded_namespaces: names(excluded),
+                ..ActionSelector::default()
+            };
+            let action: Arc<dyn RestoreAction> = Arc::new(For(selector));
+            let scene = Scene::resolve(Catalog::default(), &[action]).await.unwrap();
+            let seen = scene.actions(&"pods".into(), namespace).count() == 1;
+            assert_eq!(seen, sees, "{included:?} {excluded:?} {namespace:?}");
+        }
     }
 }

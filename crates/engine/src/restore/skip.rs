@@ -19,8 +19,6 @@ pub enum Skip {
     NotSelected,
     /// A filter policy of the restore leaves it out.
     FilterPolicy,
-    /// The cluster does not serve the kind.
-    NotServed,
     /// A pod that has ended, or a job that is complete: restoring would run it again.
     Completed,
     /// A static pod's mirror: the kubelet makes it itself.
@@ -65,7 +63,6 @@ impl fmt::Display for Skip {
             Self::ClusterScopedUnneeded => "it is cluster-scoped, and only some namespaces are restored",
             Self::NotSelected => "the label selector does not match",
             Self::FilterPolicy => "a filter policy leaves it out",
-            Self::NotServed => "the cluster does not serve its kind",
             Self::Completed => "it has run to its end",
             Self::MirrorPod => "it is the mirror of a static pod",
             Self::Reprovisioned => "its claim gets a new volume",

@@ -3,14 +3,18 @@
 //! A volume comes back as it was only when its reclaim policy says that the storage behind it was kept. In all other cases its claim
 //! gets a new volume: from the storage class, or later from the backup's data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bowline_api::artifact::VolumeMethod;
+use bowline_api::artifact::{BackupVolumeInfo, VolumeMethod};
 use bowline_api::label;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::rules::Rules;
+use crate::archive::ArchiveError;
+use crate::archive::spool::Spool;
+use crate::catalog::GroupResource;
 use crate::object::{Object, ObjectError};
 
 /// What is done with a persistent volume.
@@ -42,25 +46,71 @@ impl Reprovisioned {
 
 /// Decides for a persistent volume of the backup.
 pub(super) fn decide(volume: &Object, rules: &Rules) -> Result<PvStep, ObjectError> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Spec {
-        persistent_volume_reclaim_policy: String,
-    }
-    #[derive(serde::Deserialize)]
-    struct View {
-        #[serde(default)]
-        spec: Spec,
-    }
     let has_data =
         matches!(method(volume, rules), Some(VolumeMethod::PodVolumeBackup | VolumeMethod::CsiSnapshot));
     let policy = volume.view::<View>()?.spec.persistent_volume_reclaim_policy;
     Ok(if has_data || policy == "Delete" { PvStep::Reprovision } else { PvStep::Recreate })
 }
 
-/// How the backup saved the volume's data.
-fn method<'a>(volume: &Object, rules: &'a Rules) -> Option<&'a VolumeMethod> {
-    rules.volumes.get(&volume.head().name)?.backup_method.as_ref()
+/// How the backup saved the volume's data. Backups older than Velero 1.13 name claims instead of volumes.
+fn method(volume: &Object, rules: &Rules) -> Option<VolumeMethod> {
+    if let Some(info) = rules.volumes.get(&volume.head().name) {
+        return info.backup_method.clone();
+    }
+    let claim = volume.view::<View>().ok()?.spec.claim_ref?;
+    rules.claims.get(&(claim.namespace, claim.name)).cloned()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct View {
+    spec: Spec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    persistent_volume_reclaim_policy: String,
+    claim_ref: Option<Claim>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claim {
+    namespace: String,
+    name: String,
+}
+
+/// How claims were saved, by namespace and name, as far as no info names their volume: by what the infos say of claims, and by the
+/// uploads that are in the backup.
+pub(super) fn saved_claims(
+    infos: &[BackupVolumeInfo],
+    spool: &Spool,
+) -> Result<BTreeMap<(String, String), VolumeMethod>, ArchiveError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Upload {
+        spec: UploadSpec,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct UploadSpec {
+        source_namespace: String,
+        #[serde(rename = "sourcePVC")]
+        source_claim: String,
+    }
+    let nameless = infos.iter().filter(|info| info.pv_name.is_empty() && !info.pvc_name.is_empty());
+    let of_infos = nameless.filter_map(|info| {
+        Some(((info.pvc_namespace.clone(), info.pvc_name.clone()), info.backup_method.clone()?))
+    });
+    let mut claims: BTreeMap<_, _> = of_infos.collect();
+    for group in spool.groups(&GroupResource::new("velero.io", "datauploads")) {
+        for entry in group.entries() {
+            let upload = spool.load(entry)?.view::<Upload>().unwrap_or_default().spec;
+            claims.entry((upload.source_namespace, upload.source_claim)).or_insert(VolumeMethod::CsiSnapshot);
+        }
+    }
+    Ok(claims)
 }
 
 /// Says that data was saved which nothing restores: an empty volume must not look like a restored one. `None` where there is no such

@@ -1,5 +1,7 @@
 //! The first part of a plan: which objects of the archive are restored, kind by kind in the right order.
 
+use std::sync::Arc;
+
 use super::check::{SCOPE_CHECKS, Scope, first_reason};
 use super::order::order;
 use super::plan::LeftOut;
@@ -7,7 +9,7 @@ use super::rules::Rules;
 use super::skip::Skip;
 use crate::archive::ArchiveError;
 use crate::archive::spool::{EntryId, Group, Spool};
-use crate::catalog::{Catalog, GroupResource};
+use crate::catalog::{Catalog, GroupResource, Kind};
 
 /// The objects of one kind. A wave begins when the one before it has ended.
 #[derive(Debug)]
@@ -91,13 +93,15 @@ impl Waves {
             }
         };
         let scope = Scope { resource, namespace: namespace.as_deref() };
-        let reason = first_reason(SCOPE_CHECKS, &scope, rules)
-            .or_else(|| catalog.get(resource).is_none().then_some(Skip::NotServed));
-        if let Some(reason) = reason {
+        if let Some(reason) = first_reason(SCOPE_CHECKS, &scope, rules) {
             leave_out(group.len(), reason);
             return Ok(None);
         }
-        let Some(kind) = catalog.get(resource) else { return Ok(None) };
+        // A kind that is not served here: an action may make another of its objects.
+        let unknown = || {
+            Arc::new(Kind::builtin(&resource.group, "", "", &resource.resource, scope.namespace.is_some()))
+        };
+        let kind = &catalog.get(resource).map_or_else(unknown, Arc::clone);
         let mut entries = Vec::with_capacity(group.len());
         let (mut unselected, mut unallowed) = (0, 0);
         let are_namespaces = resource.is("", "namespaces");

@@ -28,7 +28,7 @@ impl State {
         if options.dry_run {
             return Ok(body);
         }
-        Self::establish(&mut body);
+        self.establish(&mut body);
         self.serve_crd(&body);
         if key.0 == "namespaces" {
             body["status"] = json!({"phase": "Active"});
@@ -220,6 +220,7 @@ impl State {
                 (before["metadata"]["generation"].as_u64().unwrap_or(0) + 1).into();
         }
         object["metadata"]["resourceVersion"] = self.next_revision().to_string().into();
+        self.serve_crd(&object);
         self.insert(key.clone(), object.clone());
         if !object["metadata"]["deletionTimestamp"].is_null() && !is_held(&object) && key.0 != "namespaces" {
             self.delete_key(key);

@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) now: Box<dyn Fn() -> Timestamp + Send>,
     /// Resources whose status is written with the rest, as of definitions without that subresource.
     whole: BTreeSet<String>,
+    /// Whether new definitions are established at once.
+    pub(super) establishes: bool,
     revision: u64,
     history: Vec<Change>,
     /// Changes up to this revision are not remembered.
@@ -49,6 +51,7 @@ impl State {
             objects: BTreeMap::new(),
             now: Box::new(now),
             whole: BTreeSet::new(),
+            establishes: true,
             revision: 100,
             history: Vec::new(),
             compacted: 0,
@@ -173,8 +176,8 @@ impl State {
         }
     }
 
-    pub(super) fn establish(object: &mut Value) {
-        if object["kind"] == "CustomResourceDefinition" {
+    pub(super) fn establish(&self, object: &mut Value) {
+        if self.establishes && object["kind"] == "CustomResourceDefinition" {
             object["status"] = json!({"conditions": [
                 {"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": "True"}]});
         }

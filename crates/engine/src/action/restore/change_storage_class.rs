@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::{ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects};
 use super::{list_mut, text};
 use crate::catalog::Kind;
-use crate::port::{ObjectRef, Ports};
+use crate::port::ObjectRef;
 
 pub(super) const NAME: &str = "velero.io/change-storage-class";
 
@@ -42,13 +42,14 @@ impl ChangeStorageClass {
     }
 }
 
-async fn check_class(ports: &Ports, name: &str) -> Result<(), ActionError> {
+async fn check_class(context: &RestoreContext<'_>, name: &str) -> Result<(), ActionError> {
     let kind = Kind::builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses", false);
     let class = ObjectRef { kind: kind.into(), namespace: None, name: name.to_owned() };
-    let found = ports.cluster.get(&class).await;
-    found
-        .map(|_| ())
-        .map_err(|source| ActionError::Cluster { attempt: format!("get storage class {name}"), source })
+    match context.exists(&class).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ActionError::Failed(format!("the storage class {name} does not exist"))),
+        Err(source) => Err(ActionError::Cluster { attempt: format!("get storage class {name}"), source }),
+    }
 }
 
 #[async_trait]
@@ -67,7 +68,7 @@ impl RestoreAction for ChangeStorageClass {
         context: &RestoreContext<'_>,
     ) -> Result<RestoreEffects, ActionError> {
         for class in self.change(item.tree_mut()?) {
-            check_class(context.ports, &class).await?;
+            check_class(context, &class).await?;
         }
         Ok(RestoreEffects::default())
     }

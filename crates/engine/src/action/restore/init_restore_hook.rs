@@ -9,8 +9,8 @@ use crate::hook::restore::RestoreHookRules;
 pub(super) const ACTION: Pure =
     Pure { name: "velero.io/init-restore-hook", resources: &["pods"], execute: add_init_containers };
 
-/// Init containers that wait for volume data come before all hooks.
-const WAITERS: [&str; 2] = ["restore-wait", "restic-wait"];
+/// The init container that waits for volume data comes before all hooks.
+const WAITER: &str = "restore-wait";
 
 fn add_init_containers(pod: &mut Value, context: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
     let rules = RestoreHookRules::resolve(&context.restore.spec.hooks)
@@ -25,7 +25,7 @@ fn insert(pod: &mut Value, containers: Vec<Value>) {
     let Some(spec) = map_mut(pod, "/spec").filter(|_| !containers.is_empty()) else { return };
     let list = spec.entry("initContainers").or_insert_with(|| Value::Array(Vec::new()));
     if let Some(list) = list.as_array_mut() {
-        let at = usize::from(list.first().is_some_and(|first| WAITERS.contains(&text(first, "/name"))));
+        let at = usize::from(list.first().is_some_and(|first| text(first, "/name") == WAITER));
         list.splice(at..at, containers);
     }
 }
@@ -44,6 +44,10 @@ mod tests {
             (
                 json!({"initContainers": [{"name": "restore-wait"}, {"name": "own"}]}),
                 json!(["restore-wait", "hook", "own"]),
+            ),
+            (
+                json!({"initContainers": [{"name": "own"}, {"name": "restore-wait"}]}),
+                json!(["hook", "own", "restore-wait"]),
             ),
         ] {
             let mut pod = json!({"spec": before});

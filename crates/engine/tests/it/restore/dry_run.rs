@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bowline_api::restore::PolicyType;
+use bowline_engine::finding::Finding;
 use bowline_engine::progress::Progress;
-use bowline_engine::restore::{Plan, Skip};
+use bowline_engine::restore::{Plan, Skip, Step};
 use bowline_testing::MemoryCluster;
 use bowline_testing::object::{config_map, object, with};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::harness::{plan, restore_with, spool_of};
+use super::harness::{lines, plan, restore_with, run, spool_of};
 
 fn steps(plan: &Plan) -> Vec<String> {
     let mut steps: Vec<_> =
@@ -99,4 +100,74 @@ async fn a_plan_tells_the_fields_that_differ_when_asked() {
     assert_eq!(changes[0], json!({"path": "data.key", "before": "live", "after": expected}));
     let counts = plan.counts();
     assert_eq!(counts.values().next().unwrap().skip, 1);
+}
+
+/// What the resource list says of an object whose step was planned; `None` for what it does not list.
+fn word(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Create => Some("created"),
+        Step::Update => Some("updated"),
+        Step::Fail(_) | Step::Skip(Skip::Differs | Skip::Dying) => Some("failed"),
+        Step::Skip(Skip::Completed) => None,
+        Step::Skip(_) => Some("skipped"),
+    }
+}
+
+#[tokio::test]
+async fn a_plan_says_what_the_restore_then_does() {
+    let live = [
+        config_map("shop", "equal"),
+        with(config_map("shop", "differs"), "/data/key", "live"),
+        object("v1", "ServiceAccount", "shop", "clerk"),
+    ];
+    let volume =
+        with(object("v1", "PersistentVolume", "", "pv"), "/spec/persistentVolumeReclaimPolicy", "Delete");
+    let account =
+        with(object("v1", "ServiceAccount", "shop", "clerk"), "/imagePullSecrets", json!([{"name": "x"}]));
+    let archived = [
+        ("configmaps", config_map("shop", "new")),
+        ("configmaps", config_map("shop", "equal")),
+        ("configmaps", config_map("shop", "differs")),
+        ("configmaps", config_map("fresh", "a")),
+        ("serviceaccounts", account),
+        ("persistentvolumes", volume),
+        ("gadgets.example.io", object("example.io/v1", "Gadget", "shop", "g")),
+        ("pods", with(object("v1", "Pod", "shop", "over"), "/status/phase", "Succeeded")),
+        (
+            "pods",
+            with(
+                object("v1", "Pod", "shop", "static"),
+                "/metadata/annotations/kubernetes.io~1config.mirror",
+                "x",
+            ),
+        ),
+    ];
+    for policy in [PolicyType::None, PolicyType::Update] {
+        let cluster = Arc::new(MemoryCluster::with(live.clone()));
+        let spool = spool_of(&archived).await;
+        let restore = restore_with(|spec| spec.existing_resource_policy = Some(policy.clone()));
+        let plan = plan(&cluster, &spool, restore.clone()).await;
+        let outcome = run(&cluster, &spool, restore).await.unwrap();
+        let mut planned: Vec<_> = plan
+            .items
+            .iter()
+            .filter_map(|item| {
+                Some(format!(
+                    "{}/{} {}({})",
+                    item.kind.api_version(),
+                    item.kind.kind,
+                    item.key,
+                    word(&item.step)?
+                ))
+            })
+            .collect();
+        planned.sort();
+        assert_eq!(planned, lines(&outcome.resource_list), "{policy}");
+        let messages = |findings: Vec<Finding>| {
+            let mut messages: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+            messages.sort();
+            messages
+        };
+        assert_eq!(messages(plan.findings), messages(outcome.findings.list()), "{policy}");
+    }
 }

@@ -7,7 +7,7 @@ use bowline_engine::finding::Level;
 use bowline_engine::port::ClusterError;
 use bowline_testing::object::{config_map, object, with};
 use bowline_testing::{Call, MemoryCluster};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::{lines, restore_with, run, spool_of};
 
@@ -50,6 +50,31 @@ async fn different_objects_are_left_alone_with_velero_s_warning() {
         "could not restore, ConfigMap:settings already exists. Warning: the in-cluster version is different than the backed-up version"
     );
     assert_eq!(cluster.object("configmaps", "shop", "settings"), Some(live));
+}
+
+#[tokio::test]
+async fn a_written_policy_none_has_its_own_words_in_velero() {
+    let live = with(config_map("shop", "settings"), "/data/key", "live");
+    let cluster = Arc::new(MemoryCluster::with([live]));
+    let restore = restore_with(|spec| spec.existing_resource_policy = Some(PolicyType::None));
+    let spool = spool_of(&[("configmaps", config_map("shop", "settings"))]).await;
+    let outcome = run(&cluster, &spool, restore).await.unwrap();
+    assert_eq!(
+        outcome.findings.list()[0].message,
+        "could not restore, ConfigMap \"settings\" already exists. Warning: the in-cluster version is different than the backed-up version"
+    );
+}
+
+#[tokio::test]
+async fn labels_that_can_t_be_renewed_are_an_error() {
+    let cluster = Arc::new(MemoryCluster::with([config_map("shop", "a")]));
+    cluster
+        .faults
+        .before(|call| (call.verb == "patch").then(|| ClusterError::Invalid { message: "no".into() }));
+    let outcome =
+        run(&cluster, &spool_of(&[("configmaps", config_map("shop", "a"))]).await, update()).await.unwrap();
+    assert_eq!(lines(&outcome.resource_list), ["v1/ConfigMap shop/a(failed)"]);
+    assert_eq!(outcome.findings.count(Level::Error), 1);
 }
 
 #[tokio::test]
@@ -106,6 +131,38 @@ async fn service_accounts_are_merged_whatever_the_policy() {
     let account = cluster.object("serviceaccounts", "shop", "web").unwrap();
     assert_eq!(account["imagePullSecrets"], json!([{"name": "pull"}]));
     assert_eq!(account["metadata"]["labels"], json!({"own": "live", "more": "x"}));
+}
+
+#[tokio::test]
+async fn the_secrets_of_service_accounts_are_merged_by_name() {
+    let secrets = |secrets: Value| with(object("v1", "ServiceAccount", "shop", "web"), "/secrets", secrets);
+    let live = secrets(json!([{"name": "a", "namespace": "shop"}]));
+    let cluster = Arc::new(MemoryCluster::with([live]));
+    let archived = secrets(json!([{"name": "a"}, {"name": "b"}, {"name": "b"}]));
+    run(&cluster, &spool_of(&[("serviceaccounts", archived)]).await, restore_with(|_| ())).await.unwrap();
+    let account = cluster.object("serviceaccounts", "shop", "web").unwrap();
+    assert_eq!(account["secrets"], json!([{"name": "a", "namespace": "shop"}, {"name": "b"}]));
+}
+
+#[tokio::test]
+async fn a_service_account_that_can_t_be_merged_gets_the_labels_with_policy_update() {
+    for (restore, label) in [(restore_with(|_| ()), Value::Null), (update(), json!("r"))] {
+        let live = object("v1", "ServiceAccount", "shop", "web");
+        let cluster = Arc::new(MemoryCluster::with([live]));
+        let mut refused = false;
+        cluster.faults.before(move |call| {
+            let first = call.verb == "patch" && !std::mem::replace(&mut refused, true);
+            first.then(|| ClusterError::Invalid { message: "no".into() })
+        });
+        let archived =
+            with(object("v1", "ServiceAccount", "shop", "web"), "/secrets", json!([{"name": "pull"}]));
+        let outcome =
+            run(&cluster, &spool_of(&[("serviceaccounts", archived)]).await, restore).await.unwrap();
+        assert_eq!(lines(&outcome.resource_list), ["v1/ServiceAccount shop/web(failed)"]);
+        assert_eq!(outcome.findings.list()[0].level, Level::Warning);
+        let account = cluster.object("serviceaccounts", "shop", "web").unwrap();
+        assert_eq!(account["metadata"]["labels"]["velero.io/restore-name"], label);
+    }
 }
 
 #[tokio::test]
@@ -178,4 +235,44 @@ async fn an_object_that_is_being_deleted_is_named() {
             .await
             .unwrap();
     assert!(outcome.findings.list()[0].message.contains("is being deleted"));
+}
+
+#[tokio::test]
+async fn every_result_has_its_word_in_the_list() {
+    let live = [
+        config_map("shop", "equal"),
+        with(config_map("shop", "differs"), "/data/key", "live"),
+        with(config_map("shop", "dying"), "/metadata/deletionTimestamp", "2026-01-01T00:00:00Z"),
+    ];
+    let archived = [
+        ("configmaps", config_map("shop", "new")),
+        ("configmaps", config_map("shop", "equal")),
+        ("configmaps", config_map("shop", "differs")),
+        ("configmaps", config_map("shop", "dying")),
+        ("configmaps", config_map("shop", "refused")),
+        ("secrets", object("v1", "Secret", "shop", "filtered")),
+        ("pods", with(object("v1", "Pod", "shop", "over"), "/status/phase", "Succeeded")),
+    ];
+    for (policy, differs) in [(PolicyType::None, "failed"), (PolicyType::Update, "updated")] {
+        let cluster = Arc::new(MemoryCluster::with(live.clone()));
+        cluster.faults.before(|call| {
+            (call.verb == "create" && call.name == "refused")
+                .then(|| ClusterError::Invalid { message: "no".into() })
+        });
+        let restore = restore_with(|spec| {
+            spec.existing_resource_policy = Some(policy.clone());
+            spec.excluded_resources = vec!["secrets".into()];
+        });
+        let outcome = run(&cluster, &spool_of(&archived).await, restore).await.unwrap();
+        assert_eq!(
+            lines(&outcome.resource_list),
+            [
+                format!("v1/ConfigMap shop/differs({differs})"),
+                "v1/ConfigMap shop/dying(failed)".to_owned(),
+                "v1/ConfigMap shop/equal(skipped)".to_owned(),
+                "v1/ConfigMap shop/new(created)".to_owned(),
+                "v1/ConfigMap shop/refused(failed)".to_owned(),
+            ]
+        );
+    }
 }

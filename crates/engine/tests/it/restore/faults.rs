@@ -7,7 +7,7 @@ use bowline_engine::port::ClusterError;
 use bowline_engine::progress::Progress;
 use bowline_engine::restore::{self, RestoreError};
 use bowline_testing::MemoryCluster;
-use bowline_testing::object::{config_map, namespace, with};
+use bowline_testing::object::{config_map, namespace, object, with};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -102,6 +102,44 @@ async fn a_namespace_that_does_not_go_away_is_an_error_for_what_needs_it() {
             .unwrap();
     assert!(outcome.findings.list()[0].message.contains("namespace shop is being deleted"));
     assert!(cluster.object("configmaps", "shop", "a").is_none());
+}
+
+/// A cluster with one object that is being deleted, and is gone when somebody has waited for it.
+fn leaving(resource: &'static str, namespace: &'static str, object: Value) -> Arc<MemoryCluster> {
+    let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+    let cluster =
+        Arc::new(MemoryCluster::with([with(object, "/metadata/deletionTimestamp", "2026-01-01T00:00:00Z")]));
+    let weak = Arc::downgrade(&cluster);
+    cluster.faults.before(move |call| {
+        if call.verb == "wait" && call.resource == resource {
+            weak.upgrade().unwrap().remove(resource, namespace, &name);
+        }
+        None::<ClusterError>
+    });
+    cluster
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_being_deleted_is_waited_for() {
+    let cluster = leaving("namespaces", "", namespace("shop"));
+    let outcome =
+        run(&cluster, &spool_of(&[("configmaps", config_map("shop", "a"))]).await, restore_with(|_| ()))
+            .await
+            .unwrap();
+    assert_eq!(outcome.findings.list(), []);
+    assert_eq!(lines(&outcome.resource_list), ["v1/ConfigMap shop/a(created)", "v1/Namespace shop(created)"]);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_being_deleted_is_waited_for() {
+    let claim = || object("v1", "PersistentVolumeClaim", "shop", "data");
+    let cluster = leaving("persistentvolumeclaims", "shop", claim());
+    let outcome =
+        run(&cluster, &spool_of(&[("persistentvolumeclaims", claim())]).await, restore_with(|_| ()))
+            .await
+            .unwrap();
+    assert_eq!(outcome.findings.list(), []);
+    assert_eq!(lines(&outcome.resource_list), ["v1/PersistentVolumeClaim shop/data(created)"]);
 }
 
 #[tokio::test]

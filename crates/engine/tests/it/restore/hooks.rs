@@ -1,6 +1,7 @@
 //! Commands in restored pods.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bowline_api::restore::{Restore, RestoreHooks};
 use bowline_engine::finding::Level;
@@ -8,7 +9,7 @@ use bowline_engine::port::{ClusterError, ExecError, Ports};
 use bowline_engine::progress::Progress;
 use bowline_engine::restore::{self, RestoreOutcome};
 use bowline_testing::object::{object, with};
-use bowline_testing::{MemoryCluster, ScriptedExec};
+use bowline_testing::{FrozenClock, MemoryCluster, ScriptedExec};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -41,9 +42,19 @@ fn start_on_wait(cluster: &Arc<MemoryCluster>) {
 }
 
 async fn run(cluster: &Arc<MemoryCluster>, exec: &Arc<ScriptedExec>, restore: Restore) -> RestoreOutcome {
+    run_pods(cluster, exec, restore, &["web"]).await
+}
+
+async fn run_pods(
+    cluster: &Arc<MemoryCluster>,
+    exec: &Arc<ScriptedExec>,
+    restore: Restore,
+    pods: &[&str],
+) -> RestoreOutcome {
     let ports = Ports { exec: Arc::clone(exec) as _, ..bowline_testing::ports(cluster) };
     let request = request(restore, &ports).await;
-    let spool = spool_of(&[("pods", pod("web"))]).await;
+    let pods: Vec<_> = pods.iter().map(|name| ("pods", pod(name))).collect();
+    let spool = spool_of(&pods).await;
     restore::run(&request, &spool, &ports, &Progress::default(), &CancellationToken::new()).await.unwrap()
 }
 
@@ -63,8 +74,8 @@ async fn hooks_run_in_order_once_their_container_runs() {
 }
 
 #[tokio::test]
-async fn a_failed_hook_is_a_warning_or_ends_the_pod_s_hooks() {
-    for (on_error, level, ran) in [("Continue", Level::Warning, 2), ("Fail", Level::Error, 1)] {
+async fn a_failed_hook_is_an_error_and_ends_the_pod_s_hooks_where_it_must_not_fail() {
+    for (on_error, ran) in [("Continue", 2), ("Fail", 1)] {
         let cluster = Arc::new(MemoryCluster::default());
         start_on_wait(&cluster);
         let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: "boom".into() })));
@@ -72,12 +83,103 @@ async fn a_failed_hook_is_a_warning_or_ends_the_pod_s_hooks() {
         let outcome = run(&cluster, &exec, hooks(&json!([hook, hook]))).await;
         assert_eq!(exec.ran().len(), ran, "{on_error}");
         let findings = outcome.findings.list();
-        assert_eq!((findings.len(), findings[0].level), (ran, level));
+        assert!(findings.iter().all(|finding| finding.level == Level::Error));
         assert!(
             findings[0].message.contains("hook h in container main of pod web failed")
                 && findings[0].message.contains("boom")
         );
+        assert_eq!(findings[1].message.contains("was not run"), ran == 1, "{}", findings[1].message);
+        assert_eq!((outcome.hooks.attempted, outcome.hooks.failed), (2, 2));
     }
+}
+
+#[tokio::test]
+async fn a_failed_hook_of_one_pod_leaves_the_hooks_of_others_alone() {
+    let cluster = Arc::new(MemoryCluster::default());
+    start_on_wait(&cluster);
+    let exec = Arc::new(ScriptedExec::new(|request| match request.pod.as_str() {
+        "web" => Err(ExecError::Exit { code: 1, stderr: "boom".into() }),
+        _ => Ok(String::new()),
+    }));
+    let restore = hooks(&json!([{"exec": {"command": ["x"], "onError": "Fail"}}]));
+    let outcome = run_pods(&cluster, &exec, restore, &["other", "web"]).await;
+    assert_eq!((outcome.hooks.attempted, outcome.hooks.failed, exec.ran().len()), (2, 1, 2));
+}
+
+#[tokio::test]
+async fn the_hooks_of_a_container_wait_for_it_together() {
+    let cluster = Arc::new(MemoryCluster::default());
+    // Its containers run, but are not ready.
+    start_on_wait(&cluster);
+    let exec = Arc::new(ScriptedExec::default());
+    let restore = hooks(&json!([
+        {"exec": {"command": ["first"], "waitTimeout": "3s"}},
+        {"exec": {"command": ["second"], "waitTimeout": "2s", "waitForReady": true}},
+        {"exec": {"command": ["beside"], "waitTimeout": "1s", "container": "side"}}]));
+    let outcome = run(&cluster, &exec, restore).await;
+    let ran: Vec<_> = exec.ran().into_iter().map(|it| it.command[0].clone()).collect();
+    assert_eq!(ran, ["beside"]);
+    assert_eq!((outcome.hooks.attempted, outcome.hooks.failed), (3, 2));
+    assert!(outcome.findings.list()[0].message.ends_with("the container was not ready within 3s"));
+}
+
+#[tokio::test]
+async fn a_hook_s_wait_counts_the_hooks_before_it() {
+    let cluster = Arc::new(MemoryCluster::default());
+    start_on_wait(&cluster);
+    let clock = Arc::new(FrozenClock::default());
+    let slow = Arc::clone(&clock);
+    let exec = Arc::new(ScriptedExec::new(move |_| {
+        slow.advance(Duration::from_secs(20));
+        Ok(String::new())
+    }));
+    let hook = |command: &str, wait: &str| json!({"exec": {"command": [command], "waitTimeout": wait}});
+    let restore = hooks(&json!([hook("slow", "5s"), hook("late", "5s"), hook("patient", "1m")]));
+    let ports = Ports { exec: Arc::clone(&exec) as _, clock, ..bowline_testing::ports(&cluster) };
+    let request = request(restore, &ports).await;
+    let spool = spool_of(&[("pods", pod("web"))]).await;
+    let outcome = restore::run(&request, &spool, &ports, &Progress::default(), &CancellationToken::new())
+        .await
+        .unwrap();
+    let ran: Vec<_> = exec.ran().into_iter().map(|it| it.command[0].clone()).collect();
+    assert_eq!(ran, ["slow", "patient"]);
+    assert!(outcome.findings.list()[0].message.ends_with("it could not be run within 5s"));
+}
+
+#[tokio::test]
+async fn a_container_that_the_pod_does_not_have_is_named_at_once() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let exec = Arc::new(ScriptedExec::default());
+    let outcome =
+        run(&cluster, &exec, hooks(&json!([{"exec": {"command": ["x"], "container": "none"}}]))).await;
+    assert!(outcome.findings.list()[0].message.ends_with("the pod has no such container"));
+    assert_eq!((outcome.hooks.attempted, outcome.hooks.failed), (1, 1));
+}
+
+#[tokio::test]
+async fn a_pod_that_has_ended_runs_no_hooks() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let weak: Weak<MemoryCluster> = Arc::downgrade(&cluster);
+    cluster.faults.before(move |call| {
+        if call.verb == "wait" {
+            let cluster = weak.upgrade().unwrap();
+            let pod = cluster.object("pods", "shop", &call.name).unwrap();
+            cluster.put(with(pod, "/status/phase", "Failed"));
+        }
+        None::<ClusterError>
+    });
+    let exec = Arc::new(ScriptedExec::default());
+    let outcome = run(&cluster, &exec, hooks(&json!([{"exec": {"command": ["x"]}}]))).await;
+    assert!(outcome.findings.list()[0].message.ends_with("the pod has ended or is gone"));
+    assert!(exec.ran().is_empty());
+}
+
+#[tokio::test]
+async fn a_pod_that_exists_already_runs_no_hooks() {
+    let exec = Arc::new(ScriptedExec::default());
+    let cluster = Arc::new(MemoryCluster::with([pod("web")]));
+    let outcome = run(&cluster, &exec, hooks(&json!([{"exec": {"command": ["x"]}}]))).await;
+    assert_eq!((outcome.hooks.attempted, exec.ran().len()), (0, 0));
 }
 
 #[tokio::test]

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use bowline_api::restore::Restore;
+use bowline_api::backup::Backup;
+use bowline_api::restore::{PolicyType, Restore, RestoreSpec};
 use bowline_api::selector::LabelSelector;
-use bowline_engine::restore::RestoreError;
+use bowline_engine::finding::Level;
+use bowline_engine::progress::Progress;
+use bowline_engine::restore::{self, RestoreError};
 use bowline_testing::MemoryCluster;
 use bowline_testing::object::{config_map, namespace, object, with};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::harness::{lines, restore_with, run, spool_of};
+use super::harness::{lines, request, restore_with, run, spool_of};
 
 fn bound_claim() -> [(&'static str, Value); 2] {
     let claim = object("v1", "PersistentVolumeClaim", "shop", "data");
@@ -95,6 +99,46 @@ async fn namespace_filters_take_patterns_and_leave_cluster_scoped_objects_to_tho
 }
 
 #[tokio::test]
+async fn cluster_scoped_objects_follow_their_switch() {
+    let class = || object("storage.k8s.io/v1", "StorageClass", "", "fast");
+    let objects = [("storageclasses.storage.k8s.io", class()), ("configmaps", config_map("shop", "a"))];
+    for (included, excluded, switch, comes) in [
+        (&[][..], &[][..], None, true),
+        (&["*"], &[], None, true),
+        (&["shop"], &[], None, false),
+        (&["shop"], &[], Some(true), true),
+        (&[], &["other"], None, false),
+        (&[], &["other"], Some(true), true),
+        (&[], &[], Some(false), false),
+    ] {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let restore = restore_with(|spec| {
+            spec.included_namespaces = names(included);
+            spec.excluded_namespaces = names(excluded);
+            spec.include_cluster_resources = switch;
+        });
+        let has_class = listed(&objects, restore).await.iter().any(|line| line.contains("StorageClass"));
+        assert_eq!(has_class, comes, "{included:?} {excluded:?} {switch:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_exists_is_left_as_it_is() {
+    let live = with(namespace("shop"), "/metadata/labels/own", "live");
+    let stored = with(namespace("shop"), "/metadata/labels/own", "stored");
+    let cluster = Arc::new(MemoryCluster::with([live]));
+    let spool = spool_of(&[("namespaces", stored), ("configmaps", config_map("shop", "a"))]).await;
+    let restore = restore_with(|spec| spec.existing_resource_policy = Some(PolicyType::Update));
+    let outcome = run(&cluster, &spool, restore).await.unwrap();
+    assert_eq!(lines(&outcome.resource_list), ["v1/ConfigMap shop/a(created)"]);
+    assert_eq!(outcome.findings.list(), []);
+    assert_eq!(
+        cluster.object("namespaces", "", "shop").unwrap()["metadata"]["labels"],
+        json!({"own": "live"})
+    );
+}
+
+#[tokio::test]
 async fn resource_filters_and_selectors_decide() {
     let labelled = |name, value| with(config_map("shop", name), "/metadata/labels/app", value);
     let objects = [
@@ -161,15 +205,102 @@ async fn custom_resources_follow_their_definition() {
     );
 }
 
+fn definition(versions: &Value) -> (&'static str, Value) {
+    let crd = object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets.example.io");
+    let spec = json!({"group": "example.io", "scope": "Namespaced", "versions": versions,
+        "names": {"kind": "Widget", "plural": "widgets"}});
+    ("customresourcedefinitions.apiextensions.k8s.io", with(crd, "/spec", spec))
+}
+
 #[tokio::test]
-async fn kinds_that_the_cluster_does_not_serve_are_named() {
+async fn an_updated_definition_serves_what_the_backup_needs() {
     let cluster = Arc::new(MemoryCluster::default());
-    let spool = spool_of(&[("gadgets.example.io", object("example.io/v1", "Gadget", "shop", "g"))]).await;
-    let outcome = run(&cluster, &spool, restore_with(|_| ())).await.unwrap();
+    let old = spool_of(&[definition(&json!([{"name": "v1", "served": true}]))]).await;
+    run(&cluster, &old, restore_with(|_| ())).await.unwrap();
+    let both = json!([{"name": "v1", "served": true}, {"name": "v2", "served": true}]);
+    let widget = ("widgets.example.io", object("example.io/v2", "Widget", "shop", "w"));
+    let new = spool_of(&[definition(&both), widget]).await;
+    let restore = restore_with(|spec| spec.existing_resource_policy = Some(PolicyType::Update));
+    let outcome = run(&cluster, &new, restore).await.unwrap();
+    let listed = lines(&outcome.resource_list);
+    assert!(listed.contains(&"example.io/v2/Widget shop/w(created)".to_owned()), "{listed:?}");
+}
+
+#[tokio::test]
+async fn a_definition_that_does_not_become_ready_is_an_error() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let (resource, crd) = definition(&json!([{"name": "v1", "served": true}]));
+    cluster.leave_definitions_unready();
+    let outcome = run(&cluster, &spool_of(&[(resource, crd)]).await, restore_with(|_| ())).await.unwrap();
     let findings = outcome.findings.list();
+    assert_eq!(findings[0].level, Level::Error);
     assert_eq!(
         findings[0].message,
-        "1 objects of gadgets.example.io were not restored: the cluster does not serve its kind"
+        "the CRD widgets.example.io is not available to use for custom resources"
+    );
+}
+
+#[tokio::test]
+async fn a_kind_that_the_cluster_does_not_serve_is_an_error_for_each_object() {
+    let cluster = Arc::new(MemoryCluster::default());
+    let gadget = |name| ("gadgets.example.io", object("example.io/v1", "Gadget", "shop", name));
+    let outcome =
+        run(&cluster, &spool_of(&[gadget("a"), gadget("b")]).await, restore_with(|_| ())).await.unwrap();
+    let findings = outcome.findings.list();
+    assert_eq!(findings.len(), 2);
+    assert_eq!(findings[0].level, Level::Error);
+    assert_eq!(
+        findings[0].message,
+        "error restoring gadgets.example.io/a: the cluster does not serve example.io/v1 Gadget"
+    );
+    let listed = lines(&outcome.resource_list);
+    assert!(listed.contains(&"example.io/v1/Gadget shop/b(failed)".to_owned()), "{listed:?}");
+}
+
+#[tokio::test]
+async fn volume_data_of_this_server_passes_every_filter_and_that_of_another_none() {
+    let upload = |namespace| object("velero.io/v2alpha1", "DataUpload", namespace, "du");
+    let snapshot = object("snapshot.storage.k8s.io/v1", "VolumeSnapshotContent", "", "content");
+    let objects = [
+        ("datauploads.velero.io", upload("velero")),
+        ("datauploads.velero.io", upload("other-velero")),
+        ("volumesnapshotcontents.snapshot.storage.k8s.io", snapshot),
+        ("configmaps", config_map("shop", "a")),
+    ];
+    let spool = spool_of(&objects).await;
+    let handled = async |change: fn(&mut RestoreSpec)| {
+        let cluster = Arc::new(MemoryCluster::default());
+        let ports = bowline_testing::ports(&cluster);
+        let mut request = request(restore_with(change), &ports).await;
+        request.actions.clear();
+        let mut backup = Backup::clone(&request.backup);
+        backup.metadata.namespace = Some("velero".into());
+        request.backup = Arc::new(backup);
+        let (progress, cancel) = (Progress::default(), CancellationToken::new());
+        let items = restore::dry_run(&request, &spool, &ports, &progress, &cancel).await.unwrap().items;
+        let mut names: Vec<_> = items
+            .iter()
+            .filter(|item| item.kind.kind != "Namespace")
+            .map(|item| format!("{}/{}", item.key.namespace.as_deref().unwrap_or_default(), item.key.name))
+            .collect();
+        names.sort();
+        names.join(" ")
+    };
+    // The kind of another namespace is filtered as any other.
+    assert_eq!(handled(|_| ()).await, "/content other-velero/du shop/a velero/du");
+    assert_eq!(handled(|spec| spec.included_namespaces = vec!["shop".into()]).await, "shop/a velero/du");
+    assert_eq!(
+        handled(|spec| spec.included_resources = vec!["configmaps".into()]).await,
+        "/content shop/a velero/du"
+    );
+    let by_label = |spec: &mut RestoreSpec| {
+        let labels = [("app".to_owned(), "x".to_owned())].into();
+        spec.label_selector = Some(LabelSelector { match_labels: Some(labels), ..LabelSelector::default() });
+    };
+    assert_eq!(handled(by_label).await, "/content velero/du");
+    assert_eq!(
+        handled(|spec| spec.include_cluster_resources = Some(false)).await,
+        "other-velero/du shop/a velero/du"
     );
 }
 
