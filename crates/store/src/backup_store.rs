@@ -17,8 +17,8 @@ use bowline_api::artifact::{
 };
 use bowline_api::request::DownloadTarget;
 use bowline_api::{Backup, PodVolumeBackup};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use self::checksums::{Checksums, Sum};
 pub use self::codec::{MAX_JSON, MAX_METADATA, MAX_STORED_JSON};
@@ -107,6 +107,35 @@ impl BackupStore {
     /// Snapshots made by volume plugins.
     pub async fn native_snapshots(&self, backup: &str) -> Result<Vec<NativeSnapshot>> {
         self.read_list(backup, BackupArtifact::VolumeSnapshots).await
+    }
+
+    /// The claims of whose volumes a Velero before 1.14 has taken CSI snapshots, by namespace and name.
+    pub async fn csi_snapshot_claims(&self, backup: &str) -> Result<Vec<(String, String)>> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Snapshot {
+            metadata: Metadata,
+            spec: Spec,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Metadata {
+            namespace: String,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Spec {
+            source: SnapshotSource,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct SnapshotSource {
+            persistent_volume_claim_name: Option<String>,
+        }
+        let snapshots: Vec<Snapshot> = self.read_list(backup, BackupArtifact::CsiVolumeSnapshots).await?;
+        let claim =
+            |it: Snapshot| Some((it.metadata.namespace, it.spec.source.persistent_volume_claim_name?));
+        Ok(snapshots.into_iter().filter_map(claim).collect())
     }
 
     /// The file-system backups of a backup, also those that failed.

@@ -94,6 +94,8 @@ impl Restores {
         };
         let mut after = restore.clone();
         after.spec.backup_name = backup.name_any();
+        // As Velero does, for whoever reads the object.
+        super::backup::schedule(&backup).clone_into(&mut after.spec.schedule_name);
         prepare_restore(&mut after, &self.context.config.defaults, self.context.now());
         let finalizers = after.metadata.finalizers.get_or_insert_default();
         if !finalizers.iter().any(|finalizer| finalizer == label::RESTORE_FINALIZER) {

@@ -3,9 +3,10 @@
 use bowline_api::backup::BackupSpec;
 use bowline_api::restore::{PolicyType, RestoreSpec};
 use bowline_api::{Backup, BackupPhase, Duration, Restore, RestorePhase, Time, label};
+use bowline_engine::hook::restore::RestoreHookRules;
 use bowline_engine::port::ServerVersion;
 use bowline_engine::restore::NON_RESTORABLE;
-use bowline_engine::select::CheckedSpec;
+use bowline_engine::select::{CheckedSpec, list_problems};
 use jiff::Timestamp;
 
 use crate::config::BackupDefaults;
@@ -181,20 +182,17 @@ pub fn validate_restore(spec: &RestoreSpec) -> Vec<String> {
         errors
             .push(format!("resourceModifier.kind: {:?} is not supported, only configmap is", modifier.kind));
     }
-    errors.extend(both("namespace", &spec.included_namespaces, &spec.excluded_namespaces));
-    errors.extend(both("resource", &spec.included_resources, &spec.excluded_resources));
+    errors.extend(RestoreHookRules::resolve(&spec.hooks).err().into_iter().flatten());
+    for (what, included, excluded) in [
+        ("resource", &spec.included_resources, &spec.excluded_resources),
+        ("namespace", &spec.included_namespaces, &spec.excluded_namespaces),
+    ] {
+        let problems = list_problems(included, excluded);
+        errors.extend(
+            problems.into_iter().map(|problem| format!("Invalid included/excluded {what} lists: {problem}")),
+        );
+    }
     errors
-}
-
-fn both<'a>(
-    what: &'a str,
-    included: &'a [String],
-    excluded: &'a [String],
-) -> impl Iterator<Item = String> + 'a {
-    excluded
-        .iter()
-        .filter(|name| included.contains(name))
-        .map(move |name| format!("the {what} {name} is both included and excluded"))
 }
 
 #[cfg(test)]
@@ -274,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_is_filled_in_as_velero_does() {
+        let mut restore = Restore::default();
+        restore.spec.excluded_resources = vec!["nodes".into(), "secrets".into()];
+        let now = "2026-11-21T04:48:18Z".parse().unwrap();
+        prepare_restore(&mut restore, &BackupDefaults::default(), now);
+        assert_eq!(restore.spec.item_operation_timeout.to_string(), "4h0m0s");
+        let excluded = &restore.spec.excluded_resources;
+        assert_eq!(excluded.iter().filter(|name| *name == "nodes").count(), 1);
+        assert!(NON_RESTORABLE.iter().all(|name| excluded.iter().any(|have| have == name)));
+        assert!(excluded.contains(&"secrets".to_owned()));
+        assert_eq!(restore.status.phase, Some(RestorePhase::InProgress));
+        assert_eq!(restore.status.start_timestamp, Some(Time(now)));
+    }
+
+    #[test]
     fn restores_name_one_source_and_only_what_can_be_restored() {
         let cases = [
             (json!({"backupName": "b"}), 0),
@@ -281,7 +294,20 @@ mod tests {
             (json!({"backupName": "b", "scheduleName": "s"}), 1),
             (json!({"backupName": "b", "includedResources": ["nodes", "events"]}), 2),
             (json!({"backupName": "b", "existingResourcePolicy": "sometimes"}), 1),
+            (json!({"backupName": "b", "existingResourcePolicy": "none"}), 0),
             (json!({"backupName": "b", "includedNamespaces": ["a"], "excludedNamespaces": ["a"]}), 1),
+            (json!({"backupName": "b", "includedNamespaces": ["a", "*"]}), 1),
+            (json!({"backupName": "b", "excludedNamespaces": ["*"]}), 1),
+            (json!({"backupName": "b", "includedResources": ["pods", "*"]}), 1),
+            (json!({"backupName": "b", "excludedResources": ["*"]}), 1),
+            (json!({"backupName": "b", "labelSelector": {}, "orLabelSelectors": [{}]}), 1),
+            (json!({"backupName": "b", "resourceModifier": {"kind": "secret", "name": "x"}}), 1),
+            (json!({"backupName": "b", "resourceModifier": {"kind": "ConfigMap", "name": "x"}}), 0),
+            (
+                json!({"backupName": "b", "hooks": {"resources": [{"name": "h", "postHooks": [
+                    {"init": {"initContainers": [{"name": "no-image", "command": ["x"]}]}}]}]}}),
+                1,
+            ),
         ];
         for (spec, count) in cases {
             let mut restore = Restore::default();

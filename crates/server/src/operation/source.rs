@@ -2,8 +2,8 @@
 
 use std::io;
 
-use bowline_api::Backup;
-use bowline_api::artifact::BackupVolumeInfo;
+use bowline_api::artifact::{BackupVolumeInfo, VolumeMethod};
+use bowline_api::{Backup, label};
 use bowline_engine::archive::ArchiveError;
 use bowline_engine::archive::spool::{Limits, Spool};
 use bowline_store::BackupStore;
@@ -46,7 +46,10 @@ impl Source {
     /// Reads a backup from its store.
     pub async fn read(tools: &Tools<'_>, store: &BackupStore, backup: Backup) -> Result<Self, SourceError> {
         let name = backup.name_any();
-        let volume_infos = store.volume_info(&name).await?;
+        let mut volume_infos = store.volume_info(&name).await?;
+        if volume_infos.is_empty() {
+            volume_infos = older_volume_infos(store, &name).await?;
+        }
         let archive = store.contents(&name).await?;
         Self::unpack(tools, backup, volume_infos, archive.body.map_err(io::Error::other)).await
     }
@@ -68,6 +71,31 @@ impl Source {
         };
         Ok(Self { backup, volume_infos, spool })
     }
+}
+
+/// What backups older than Velero 1.13 say of volumes, in three other lists (behaviour §7.6). Only snapshots by the cloud's own means
+/// name the volume; the others name its claim.
+async fn older_volume_infos(
+    store: &BackupStore,
+    backup: &str,
+) -> Result<Vec<BackupVolumeInfo>, bowline_store::Error> {
+    let info = |method: VolumeMethod| BackupVolumeInfo {
+        backup_method: Some(method),
+        ..BackupVolumeInfo::default()
+    };
+    let native = store.native_snapshots(backup).await?.into_iter().map(|snapshot| BackupVolumeInfo {
+        pv_name: snapshot.spec.persistent_volume_name,
+        ..info(VolumeMethod::NativeSnapshot)
+    });
+    let of_claim =
+        |(pvc_namespace, pvc_name), method| BackupVolumeInfo { pvc_namespace, pvc_name, ..info(method) };
+    let files = store.pod_volume_backups(backup).await?.into_iter().filter_map(|volume| {
+        let claim = volume.metadata.annotations?.remove(label::PVC_NAME)?;
+        Some(of_claim((volume.spec.pod.namespace, claim), VolumeMethod::PodVolumeBackup))
+    });
+    let snapshots = store.csi_snapshot_claims(backup).await?;
+    let snapshots = snapshots.into_iter().map(|claim| of_claim(claim, VolumeMethod::CsiSnapshot));
+    Ok(native.chain(files).chain(snapshots).collect())
 }
 
 /// What an archive may at most be.

@@ -15,6 +15,7 @@ use bowline_engine::operation::OperationProgress;
 use bowline_engine::port::Ports;
 use bowline_engine::progress::Progress;
 use bowline_reconcile::telemetry::RunLogs;
+use bowline_store::layout::BackupArtifact;
 use bowline_store::{BackupStore, MemoryStore};
 use bowline_testing::MemoryCluster;
 use bowline_testing::object::{config_map, object, with};
@@ -316,4 +317,36 @@ fn the_action_for_old_definitions_is_left_out_where_every_version_is_stored() {
         let has = actions.iter().any(|action| action.name() == "velero.io/crd-remap-version");
         assert_eq!(has, !all_versions);
     }
+}
+
+#[tokio::test]
+async fn the_lists_of_old_backups_become_volume_infos() {
+    let world = World::new(RunRules::default(), [config_map("shop", "a")]);
+    world.back_up(json!({"includedNamespaces": ["shop"]})).await;
+    let upload = world.store.amend("b").await.unwrap();
+    let native = json!([{"spec": {"persistentVolumeName": "disk"}, "status": {}}]);
+    upload.write(BackupArtifact::VolumeSnapshots, &native).await.unwrap();
+    let files = json!([
+        {"metadata": {"name": "p1", "annotations": {"velero.io/pvc-name": "files"}},
+            "spec": {"pod": {"namespace": "shop", "name": "web"}, "volume": "v"}},
+        {"metadata": {"name": "p2"}, "spec": {"pod": {"namespace": "shop", "name": "web"}, "volume": "empty"}}]);
+    upload.write(BackupArtifact::PodVolumeBackups, &files).await.unwrap();
+    let snapshots = json!([
+        {"metadata": {"name": "s1", "namespace": "shop"}, "spec": {"source": {"persistentVolumeClaimName": "csi"}}},
+        {"metadata": {"name": "s2", "namespace": "shop"}, "spec": {"source": {}}}]);
+    upload.write(BackupArtifact::CsiVolumeSnapshots, &snapshots).await.unwrap();
+    upload.write(BackupArtifact::VolumeInfo, &json!([])).await.unwrap();
+    let metadata = world.store.metadata("b").await.unwrap();
+    upload.commit(&metadata).await.unwrap();
+    let source = Source::read(&world.operation().tools(), &world.store, metadata).await.unwrap();
+    let mut infos: Vec<String> = source
+        .volume_infos
+        .iter()
+        .map(|it| {
+            let method = it.backup_method.as_ref().unwrap();
+            format!("{}|{}/{} {method}", it.pv_name, it.pvc_namespace, it.pvc_name)
+        })
+        .collect();
+    infos.sort();
+    assert_eq!(infos, ["disk|/ NativeSnapshot", "|shop/csi CSISnapshot", "|shop/files PodVolumeBackup"]);
 }

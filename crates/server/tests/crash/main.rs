@@ -14,6 +14,8 @@ mod replicas;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod restores;
+#[cfg(test)]
 mod scenario;
 #[cfg(test)]
 mod world;
