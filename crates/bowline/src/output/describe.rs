@@ -16,10 +16,45 @@ use std::collections::BTreeMap;
 
 use bowline_api::artifact::Results;
 use bowline_api::{Kind, ObjectMeta};
+use clap::ValueEnum;
+use serde_json::Value;
 
+use super::encode::{Encoding, encode};
 use super::screen::{Screen, Style};
 use super::tabs;
 use crate::download::Artifact;
+use crate::failure::Failure;
+
+/// Forms of a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Plaintext,
+    Json,
+    Yaml,
+}
+
+impl Form {
+    /// Programs get one description at a time.
+    pub(crate) fn check(self, noun: &str, names: &[String]) -> Result<(), Failure> {
+        if self == Self::Plaintext || names.len() == 1 {
+            return Ok(());
+        }
+        Err(Failure::new(format!("-o json and -o yaml describe exactly one {noun}")).hint("give one name"))
+    }
+
+    /// A description in this form: from its tree, or its text for people.
+    pub(crate) fn render(
+        self,
+        tree: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<String> {
+        match self {
+            Self::Plaintext => Ok(text()),
+            Self::Json => structured::indented(&tree()),
+            Self::Yaml => encode(&tree(), Encoding::Yaml),
+        }
+    }
+}
 
 /// Word for an empty list or map.
 const NONE: &str = "<none>";

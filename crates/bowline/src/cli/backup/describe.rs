@@ -1,13 +1,12 @@
 //! `backup describe`.
 
 use bowline_api::Backup;
-use clap::ValueEnum;
 
 use crate::cli::get::{Selection, select};
 use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
-use crate::failure::Failure;
 use crate::local::{self, Place};
+use crate::output::describe::Form;
 use crate::output::describe::backup::{self, Companions};
 use crate::session::Session;
 
@@ -23,20 +22,13 @@ pub(crate) struct Describe {
     /// Also list every object and every volume
     #[arg(long)]
     details: bool,
-    /// Form of the output: plaintext or json; json is for one backup
+    /// Form of the output: plaintext, json or yaml; the last two are for one backup
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Plaintext)]
     output: Form,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
     from: FromPlace,
-}
-
-/// Forms of a description.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Plaintext,
-    Json,
 }
 
 const EXAMPLES: &str = "
@@ -47,19 +39,17 @@ const EXAMPLES: &str = "
 
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        if self.output == Form::Json && self.names.len() != 1 {
-            return Err(Failure::new("-o json describes exactly one backup").hint("give one name").into());
-        }
+        self.output.check("backup", &self.names)?;
         let described = match self.from.place() {
             Some(place) => self.in_place(place).await?,
             None => self.in_cluster(session).await?,
         };
         let count = described.len();
         for (at, (backup, companions)) in described.into_iter().enumerate() {
-            let text = match self.output {
-                Form::Json => backup::json(&backup, &companions, self.details)?,
-                Form::Plaintext => backup::text(session, &backup, &companions, self.details),
-            };
+            let text = self.output.render(
+                || backup::tree(&backup, &companions, self.details),
+                || backup::text(session, &backup, &companions, self.details),
+            )?;
             session.screen.print(text)?;
             if at + 1 < count {
                 session.screen.print("\n\n")?;

@@ -7,6 +7,7 @@ use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
 use crate::local::{self, LocalStore};
+use crate::output::describe::Form;
 use crate::output::describe::restore::{self, Companions};
 use crate::session::Session;
 
@@ -22,6 +23,9 @@ pub(crate) struct Describe {
     /// Also list every object with what was done to it
     #[arg(long)]
     details: bool,
+    /// Form of the output: plaintext, json or yaml; the last two are for one restore
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Plaintext)]
+    output: Form,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
@@ -31,12 +35,14 @@ pub(crate) struct Describe {
 const EXAMPLES: &str = "
 {program} restore describe web-20261121064615
 {program} restore describe web-20261121064615 --details
+{program} restore describe web-20261121064615 -o json
 {program} restore describe web-20261121064615 --from ./backups";
 
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+        self.output.check("restore", &self.names)?;
         if let Some(place) = self.from.place() {
-            return in_place(session, &local::open(place).await?, &self.names, self.details).await;
+            return self.in_place(session, &local::open(place).await?).await;
         }
         let cluster = session.cluster().await?;
         let restores = select::<Restore>(&cluster, &self.names, &self.selection.selector).await?;
@@ -49,25 +55,26 @@ impl Describe {
             if at > 0 {
                 session.screen.print("\n\n")?;
             }
-            session.screen.print(restore::text(session, restore, &companions, self.details))?;
+            session.screen.print(self.output.render(
+                || restore::tree(restore, &companions, self.details),
+                || restore::text(session, restore, &companions, self.details),
+            )?)?;
         }
         Ok(())
     }
-}
 
-/// Describes restores by the files that they left in a place: it has no objects of them.
-async fn in_place(
-    session: &Session,
-    store: &LocalStore,
-    names: &[String],
-    details: bool,
-) -> anyhow::Result<()> {
-    if names.is_empty() {
-        return Err(Failure::new("which restore is to be described?").hint("give names").into());
+    /// Describes restores by the files that they left in a place: it has no objects of them.
+    async fn in_place(&self, session: &Session, store: &LocalStore) -> anyhow::Result<()> {
+        if self.names.is_empty() {
+            return Err(Failure::new("which restore is to be described?").hint("give names").into());
+        }
+        for name in &self.names {
+            let companions = store.restore_companions(name).await?;
+            session.screen.print(self.output.render(
+                || restore::tree_of_files(name, &companions, self.details),
+                || restore::files(&session.screen, name, &companions, self.details),
+            )?)?;
+        }
+        Ok(())
     }
-    for name in names {
-        let companions = store.restore_companions(name).await?;
-        session.screen.print(restore::files(&session.screen, name, companions, details))?;
-    }
-    Ok(())
 }

@@ -212,16 +212,10 @@ fn deletions(text: &mut Text, requests: &[DeleteBackupRequest], now: &Now) {
 }
 
 /// The description for programs.
-pub(crate) fn json(backup: &Backup, companions: &Companions, details: bool) -> anyhow::Result<String> {
-    json_at(backup, companions, details, &Now::here())
+pub(crate) fn tree(backup: &Backup, companions: &Companions, details: bool) -> Value {
+    tree_at(backup, companions, details, &Now::here())
 }
 
-pub(super) fn json_at(
-    backup: &Backup,
-    companions: &Companions,
-    details: bool,
-    now: &Now,
-) -> anyhow::Result<String> {
-    let value: Value = structured::backup(backup, companions, details, now);
-    structured::indented(&value)
+pub(super) fn tree_at(backup: &Backup, companions: &Companions, details: bool, now: &Now) -> Value {
+    structured::backup(backup, companions, details, now)
 }

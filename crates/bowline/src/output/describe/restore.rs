@@ -6,8 +6,9 @@ use bowline_api::artifact::{
 };
 use bowline_api::request::DownloadTargetKind;
 use bowline_api::restore::{RestorePhase, RestoreSpec};
+use serde_json::Value;
 
-use super::{NONE, Text, backup, list, map, metadata, phase, results, spec, switch, volumes};
+use super::{NONE, Text, backup, list, map, metadata, phase, results, spec, structured, switch, volumes};
 use crate::download::{Artifact, Source};
 use crate::output::screen::{Screen, Style};
 use crate::output::time::Now;
@@ -54,8 +55,18 @@ pub(crate) fn text(session: &Session, restore: &Restore, companions: &Companions
     render(session, restore, companions, details, &Now::here())
 }
 
+/// The description for programs.
+pub(crate) fn tree(restore: &Restore, companions: &Companions, details: bool) -> Value {
+    structured::restore(restore, companions, details, &Now::here())
+}
+
+/// What the files of a restore tell programs, where its object is not known.
+pub(crate) fn tree_of_files(name: &str, companions: &Companions, details: bool) -> Value {
+    structured::files(name, companions, details)
+}
+
 /// What the files of a restore tell, where its object is not known.
-pub(crate) fn files(screen: &Screen, name: &str, companions: Companions, details: bool) -> String {
+pub(crate) fn files(screen: &Screen, name: &str, companions: &Companions, details: bool) -> String {
     let mut text = Text::default();
     text.field("Name", screen.style(Style::Bold, name));
     text.gap();
@@ -66,9 +77,9 @@ pub(crate) fn files(screen: &Screen, name: &str, companions: Companions, details
     text.field("Errors", counts.0.to_string());
     text.field("Warnings", counts.1.to_string());
     text.gap();
-    results::describe(&mut text, screen, &results, counts, details);
-    volumes::describe_restore(&mut text, &volumes, details);
-    backup::resource_list(&mut text, &resource_list);
+    results::describe(&mut text, screen, results, counts, details);
+    volumes::describe_restore(&mut text, volumes, details);
+    backup::resource_list(&mut text, resource_list);
     text.finish()
 }
 

@@ -1,126 +1,47 @@
-//! `backup describe -o json`: the keys and words of Velero's own form.
+//! Descriptions for programs: what the ones for people say, as trees.
 
-use bowline_api::artifact::VolumeMethod;
-use bowline_api::{Backup, BackupSpec};
+mod backup;
+mod restore;
+
+use bowline_api::ObjectMeta;
+use bowline_api::artifact::Results;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::backup::Companions;
-use super::{NONE, list, spec, switch};
+pub(super) use backup::backup;
+pub(super) use restore::{files, restore};
+
 use crate::download::Artifact;
-use crate::output::time::Now;
-use crate::selector;
 
-/// The description as a tree.
-pub(super) fn backup(backup: &Backup, companions: &Companions, details: bool, now: &Now) -> Value {
-    let meta = &backup.metadata;
-    let mut object = json!({
-        "metadata": { "name": meta.name, "namespace": meta.namespace },
-        "phase": backup.phase().as_str(),
-        "spec": self::spec(&backup.spec),
-        "status": status(backup, companions, details, now),
-    });
+/// Name and namespace; labels and annotations where there are any.
+fn metadata(meta: &ObjectMeta) -> Value {
+    let mut object = json!({ "name": meta.name, "namespace": meta.namespace });
     for (key, entries) in [("labels", &meta.labels), ("annotations", &meta.annotations)] {
         if let Some(entries) = entries.as_ref().filter(|entries| !entries.is_empty()) {
-            object["metadata"][key] = json!(entries);
-        }
-    }
-    if !backup.status.failure_reason.is_empty() {
-        object["failureReason"] = json!(backup.status.failure_reason);
-    }
-    if !backup.status.validation_errors.is_empty() {
-        object["validationErrors"] = json!(backup.status.validation_errors);
-    }
-    if let Artifact::Here(results) = &companions.results {
-        for (key, set) in [("errors", &results.errors), ("warnings", &results.warnings)] {
-            if !set.is_empty() {
-                object[key] = json!(set);
-            }
+            object[key] = json!(entries);
         }
     }
     object
 }
 
-fn spec(spec: &BackupSpec) -> Value {
-    let resources = if spec::has_old_filters(spec) {
-        json!({
-            "included": list(&spec.included_resources, "*"),
-            "excluded": list(&spec.excluded_resources, NONE),
-            "clusterScoped": switch(spec.include_cluster_resources, "included", "excluded", "auto"),
-        })
-    } else {
-        json!({
-            // Velero names only these three, and `auto`; scripts read them.
-            "included": list(&spec.included_namespace_scoped_resources, "*"),
-            "excluded": NONE,
-            "clusterScoped": "auto",
-            "includedClusterScoped": list(&spec.included_cluster_scoped_resources, NONE),
-            "excludedClusterScoped": list(&spec.excluded_cluster_scoped_resources, NONE),
-            "includedNamespaceScoped": list(&spec.included_namespace_scoped_resources, "*"),
-            "excludedNamespaceScoped": list(&spec.excluded_namespace_scoped_resources, NONE),
-        })
-    };
-    json!({
-        "namespaces": {
-            "included": list(&spec.included_namespaces, "*"),
-            "excluded": list(&spec.excluded_namespaces, NONE),
-        },
-        "resources": resources,
-        "labelSelector": selector::format(spec.label_selector.as_ref()),
-        "storageLocation": spec.storage_location,
-        "veleroNativeSnapshotPVs": switch(spec.snapshot_volumes, "true", "false", "auto"),
-        "veleroSnapshotMoveData": switch(spec.snapshot_move_data, "true", "false", "auto"),
-        "dataMover": if spec.datamover.is_empty() { NONE } else { &spec.datamover },
-        "TTL": spec.ttl.to_string(),
-        "CSISnapshotTimeout": spec.csi_snapshot_timeout.to_string(),
-    })
+/// Why the whole did not work, if so.
+fn failures(object: &mut Value, reason: &str, validation_errors: &[String]) {
+    if !reason.is_empty() {
+        object["failureReason"] = json!(reason);
+    }
+    if !validation_errors.is_empty() {
+        object["validationErrors"] = json!(validation_errors);
+    }
 }
 
-fn status(backup: &Backup, companions: &Companions, details: bool, now: &Now) -> Value {
-    let status = &backup.status;
-    let mut object = json!({
-        "backupFormatVersion": status.format_version,
-        "started": now.absolute(status.start_timestamp.as_ref()),
-        "completed": now.absolute(status.completion_timestamp.as_ref()),
-        "expiration": now.absolute(status.expiration.as_ref()),
-        "backupVolumes": volumes(companions, details),
-    });
-    if let Some(progress) = &status.progress {
-        object["totalItemsToBeBackedUp"] = json!(progress.total_items);
-        object["itemsBackedUp"] = json!(progress.items_backed_up);
-    }
-    if let Some(hooks) = &status.hook_status {
-        object["hooksAttempted"] = json!(hooks.hooks_attempted);
-        object["hooksFailed"] = json!(hooks.hooks_failed);
-    }
-    if let (true, Artifact::Here(resources)) = (details, &companions.resource_list) {
-        object["resourceList"] = json!(resources);
-    }
-    object
-}
-
-fn volumes(companions: &Companions, details: bool) -> Value {
-    let all = companions.volumes.here().map(Vec::as_slice).unwrap_or_default();
-    let by = |method: VolumeMethod| -> Value {
-        let fits =
-            all.iter().filter(|volume| volume.backup_method.as_ref() == Some(&method) && !volume.skipped);
-        let found: Vec<Value> = fits.map(|volume| json!(volume)).collect();
-        match (found.is_empty(), details) {
-            (true, _) => json!("<none included>"),
-            (false, true) => Value::Array(found),
-            (false, false) => {
-                json!(format!("{} included, specify --details for more information", found.len()))
-            }
+/// Errors and warnings, where there are any.
+fn findings(object: &mut Value, results: &Artifact<Results>) {
+    let Artifact::Here(results) = results else { return };
+    for (key, set) in [("errors", &results.errors), ("warnings", &results.warnings)] {
+        if !set.is_empty() {
+            object[key] = json!(set);
         }
-    };
-    let entries = [
-        ("nativeSnapshots", VolumeMethod::NativeSnapshot),
-        ("csiSnapshots", VolumeMethod::CsiSnapshot),
-        ("podVolumeBackups", VolumeMethod::PodVolumeBackup),
-    ];
-    Value::Object(
-        entries.map(|(key, method)| (key.to_owned(), by(method))).into_iter().collect::<Map<_, _>>(),
-    )
+    }
 }
 
 /// JSON with Velero's indentation of four blanks.

@@ -5,7 +5,7 @@ use bowline_api::{Backup, BackupStorageLocation, Restore, Schedule};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{backup, restore, schedule};
+use super::{backup, restore, schedule, structured};
 use crate::cli::global::GlobalFlags;
 use crate::config::{ClientFile, Environment};
 use crate::download::Artifact;
@@ -83,7 +83,7 @@ fn details_add_the_list_of_resources() {
 #[test]
 fn json_has_everything_that_veleros_has() {
     let demo: Backup = from_yaml(velero!("backup-get.yaml"));
-    let ours = backup::json_at(&demo, &nothing(), false, &now()).unwrap();
+    let ours = structured::indented(&backup::tree_at(&demo, &nothing(), false, &now())).unwrap();
     let ours: serde_json::Value = serde_json::from_str(&ours).unwrap();
     let velero: serde_json::Value = serde_json::from_str(velero!("backup-describe-json.txt")).unwrap();
     for section in ["metadata", "phase", "status"] {
@@ -182,6 +182,29 @@ fn restored() -> Restore {
         },
     }))
     .unwrap()
+}
+
+#[test]
+fn a_restore_is_told_to_programs_as_a_backup_is() {
+    let results = json!({"errors": {"namespaces": {"shop2": ["no"]}}, "warnings": {}});
+    let list = json!({"v1/Service": ["shop2/web(failed)"]});
+    let companions = restore::Companions {
+        results: Artifact::Here(serde_json::from_value(results.clone()).unwrap()),
+        resource_list: Artifact::Here(serde_json::from_value(list.clone()).unwrap()),
+        volumes: Artifact::Here(Vec::new()),
+        operations: Artifact::Absent,
+    };
+    let tree = structured::restore(&restored(), &companions, true, &now());
+    assert_eq!(tree["metadata"], json!({"name": "demo-copy", "namespace": "velero"}));
+    assert_eq!((&tree["phase"], &tree["spec"]["backup"]), (&json!("PartiallyFailed"), &json!("demo")));
+    assert_eq!(tree["spec"]["namespaceMappings"], json!({"shop": "shop2", "tools": "tools2"}));
+    assert_eq!(tree["spec"]["resources"]["excluded"], "nodes, events");
+    assert_eq!((&tree["errors"], tree.get("warnings")), (&results["errors"], None));
+    assert_eq!((&tree["status"]["itemsRestored"], &tree["status"]["resourceList"]), (&json!(44), &list));
+    let brief = structured::restore(&restored(), &companions, false, &now());
+    assert_eq!(brief["status"].get("resourceList"), None);
+    let files = structured::files("demo-copy", &companions, true);
+    assert_eq!((&files["errors"], &files["status"]["resourceList"]), (&results["errors"], &list));
 }
 
 #[test]
