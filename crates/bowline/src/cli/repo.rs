@@ -4,6 +4,8 @@ mod cat;
 mod inspect;
 mod ls;
 mod maintain;
+#[cfg(feature = "mount")]
+mod mount;
 mod open;
 mod restore;
 mod snapshots;
@@ -31,6 +33,9 @@ pub(crate) enum Command {
     Cat(cat::Cat),
     /// Restore a snapshot, or a part of it, into a folder
     Restore(restore::Restore),
+    /// Show a snapshot as a read-only file system
+    #[cfg(feature = "mount")]
+    Mount(mount::Mount),
     /// Check that a repository is sound
     Verify(verify::Verify),
     /// Remove what nobody needs any more from a repository
@@ -54,6 +59,8 @@ impl Command {
             Self::Ls(command) => command.run(session).await,
             Self::Cat(command) => command.run(session).await,
             Self::Restore(command) => command.run(session).await,
+            #[cfg(feature = "mount")]
+            Self::Mount(command) => command.run(session).await,
             Self::Verify(command) => command.run(session).await,
             Self::Maintain(command) => command.run(session).await,
         }

@@ -82,6 +82,12 @@ pub(super) struct Opened {
     place: Place,
 }
 
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
 impl Address {
     /// Opens the repository.
     pub(super) async fn open(self, session: &Session, access: Access) -> anyhow::Result<Opened> {

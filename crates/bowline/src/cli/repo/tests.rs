@@ -25,7 +25,7 @@ struct Line {
     address: Address,
 }
 
-async fn open(place: &Path, flags: &[&str]) -> anyhow::Result<Opened> {
+pub(super) async fn open(place: &Path, flags: &[&str]) -> anyhow::Result<Opened> {
     let session = Session::new(Environment::default(), GlobalFlags::default(), &ClientFile::default());
     let line = ["repo", place.to_str().unwrap()].into_iter().chain(flags.iter().copied());
     Line::parse_from(line).address.open(&session, Access::Read).await
@@ -36,7 +36,7 @@ async fn hints(place: &Path, flags: &[&str]) -> Vec<String> {
 }
 
 /// The blobs of Velero's repository in a folder of a location.
-fn plant(folder: &Path) {
+pub(super) fn plant(folder: &Path) {
     fs_err::create_dir_all(folder).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kopia/testdata/velero-fsb");
     for blob in fs_err::read_dir(fixture).unwrap() {
@@ -88,7 +88,7 @@ async fn what_cannot_be_opened_says_what_to_do() {
 }
 
 /// A repository as Kopia keeps it in a folder, with a snapshot of a tree and one of a device.
-async fn kopia_folder(folder: &Path) -> PathBuf {
+pub(super) async fn kopia_folder(folder: &Path) -> PathBuf {
     let (repository, tree) = (folder.join("repository"), folder.join("tree"));
     fs_err::create_dir_all(tree.join("sub")).unwrap();
     fs_err::write(tree.join("sub/file"), "content").unwrap();
