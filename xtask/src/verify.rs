@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::{generate, tree};
 
+mod command;
 mod layering;
 mod link;
 mod rule;
@@ -52,6 +53,9 @@ pub(crate) fn run(root: &Path, out: &mut dyn Write) -> Result<()> {
     problems.extend(files.iter().flat_map(word::check));
     problems.extend(files.iter().flat_map(|file| link::check(root, file)));
     problems.extend(rule::check(&files));
+    let reference = files.iter().find(|file| file.path == command::REFERENCE).map_or("", |file| &file.text);
+    let commands = command::Commands::read(reference);
+    problems.extend(files.iter().flat_map(|file| commands.check(file)));
     problems.extend(packages.iter().flat_map(layering::check));
     problems.extend(
         generate::stale(root)?.into_iter().map(|path| Problem::error(path, "is stale: run `make gen`")),
