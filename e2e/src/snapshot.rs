@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -74,6 +75,34 @@ impl Snapshot {
         }
         found.extend(&cluster.get(&[&kinds(cluster, false)?, "-l", cluster_scoped])?);
         Ok(found)
+    }
+
+    /// All objects of the cluster, but for events.
+    pub fn everything(cluster: &Cluster) -> Result<Self> {
+        let mut found = Self::default();
+        found.extend(&cluster.get(&[&kinds(cluster, true)?, "--all-namespaces"])?);
+        found.extend(&cluster.get(&[&kinds(cluster, false)?])?);
+        Ok(found)
+    }
+
+    /// What was not there before, in any namespace but those of Kubernetes itself, where things come and go.
+    fn new_since(&self, before: &Self) -> Vec<&ObjectKey> {
+        const KUBERNETES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
+        let elsewhere = self.objects.keys().filter(|key| !KUBERNETES.contains(&key.namespace.as_str()));
+        elsewhere.filter(|key| !before.objects.contains_key(key)).collect()
+    }
+
+    /// What is new in the cluster and does not go within 20 seconds: some things go a moment after what they came with.
+    pub fn left_in(cluster: &Cluster, before: &Self) -> Result<Vec<String>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let now = Self::everything(cluster)?;
+            let left: Vec<String> = now.new_since(before).iter().map(ToString::to_string).collect();
+            if left.is_empty() || Instant::now() > deadline {
+                return Ok(left);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// How many kinds there are.

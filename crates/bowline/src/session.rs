@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::flag::given;
 use crate::cli::global::GlobalFlags;
 use crate::cluster::{Cluster, connect};
 use crate::config::{ClientFile, DEFAULT_NAMESPACE, Environment};
@@ -93,7 +94,7 @@ impl Settings {
         features.extend(stored.split(',').filter(|feature| !feature.is_empty()).map(str::to_owned));
         Self {
             namespace,
-            kubeconfig: flags.kubeconfig,
+            kubeconfig: given(flags.kubeconfig.as_ref()).cloned(),
             kubecontext: flags.kubecontext,
             features,
             cacert: file.get("cacert").map(PathBuf::from),

@@ -27,6 +27,8 @@ use bowline_reconcile::{Cache, Change, Reconcile, Worker};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub use attempts::ATTEMPTS_ANNOTATION;
+
 use crate::context::Context;
 
 /// Names on their way to a worker.

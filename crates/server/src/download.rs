@@ -20,8 +20,8 @@ pub const DOWNLOAD_PATH_ANNOTATION: &str = "bowline.io/download-path";
 /// On a DownloadRequest without URL: why there is none.
 pub const MESSAGE_ANNOTATION: &str = "bowline.io/message";
 
-/// Where all servers of a namespace keep their key.
-const SECRET: &str = "bowline-download-key";
+/// The Secret in which all servers of a namespace keep the key of the download URLs that they make.
+pub const DOWNLOAD_KEY: &str = "bowline-download-key";
 const KEY: &str = "key";
 
 /// Signs and checks paths. The key is in a Secret, so that URLs outlive the server that made them and any server answers them.
@@ -53,7 +53,7 @@ impl Signer {
         match own.agree(&Api::namespaced(client.clone(), namespace)).await {
             Ok(theirs) => theirs.unwrap_or(own),
             Err(error) => {
-                tracing::warn!(secret = SECRET, error = %error, "only this server will answer the download URLs that it makes");
+                tracing::warn!(secret = DOWNLOAD_KEY, error = %error, "only this server will answer the download URLs that it makes");
                 own
             }
         }
@@ -61,19 +61,19 @@ impl Signer {
 
     /// Offers its key to the other servers; another one's key if there is one already.
     async fn agree(&self, secrets: &Api<Secret>) -> Result<Option<Self>, ApiError> {
-        let failed = |error| ApiError::new(format!("share the secret {SECRET}"), error);
-        let known = secrets.get_opt(SECRET).await.map_err(failed)?.and_then(Self::read);
+        let failed = |error| ApiError::new(format!("share the secret {DOWNLOAD_KEY}"), error);
+        let known = secrets.get_opt(DOWNLOAD_KEY).await.map_err(failed)?.and_then(Self::read);
         if known.is_some() {
             return Ok(known);
         }
-        let metadata = ObjectMeta { name: Some(SECRET.to_owned()), ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name: Some(DOWNLOAD_KEY.to_owned()), ..ObjectMeta::default() };
         let data = [(KEY.to_owned(), ByteString(self.key.to_vec()))].into();
         let secret = Secret { metadata, data: Some(data), ..Secret::default() };
         match secrets.create(&PostParams::default(), &secret).await.map_err(failed) {
             Ok(_) => Ok(None),
             // Another server was faster.
             Err(error) if error.is_conflict() => {
-                Ok(secrets.get_opt(SECRET).await.map_err(failed)?.and_then(Self::read))
+                Ok(secrets.get_opt(DOWNLOAD_KEY).await.map_err(failed)?.and_then(Self::read))
             }
             Err(error) => Err(error),
         }

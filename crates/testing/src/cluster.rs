@@ -82,6 +82,16 @@ impl MemoryCluster {
         self.lock().establishes = false;
     }
 
+    /// Serves Velero's kinds, by their definitions.
+    pub fn serve_velero(&self) {
+        for definition in bowline_api::crd::crds() {
+            let mut definition = serde_json::to_value(definition).expect("a definition is JSON");
+            definition["kind"] = "CustomResourceDefinition".into();
+            definition["apiVersion"] = "apiextensions.k8s.io/v1".into();
+            self.put(definition);
+        }
+    }
+
     /// Names a group as broken in discovery.
     pub fn break_group(&self, broken: BrokenGroup) {
         self.lock().broken.push(broken);

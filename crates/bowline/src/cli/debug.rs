@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bowline_api::{Backup, Restore};
 use jiff::Zoned;
 
+use crate::cli::flag::given;
 use crate::debug::{Wanted, write};
 use crate::session::Session;
 
@@ -43,7 +44,7 @@ impl Debug {
         }
         let now = Zoned::now();
         let default = || PathBuf::from(format!("./bundle-{}.tar.gz", now.strftime("%Y-%m-%d-%H-%M-%S")));
-        let path = self.output.unwrap_or_else(default);
+        let path = given(self.output.as_ref()).cloned().unwrap_or_else(default);
         let wanted = Wanted { backup: self.backup, restore: self.restore, verbose: self.verbose };
         let missing = write(session, &cluster, &path, &wanted, &now).await?;
         for line in missing {

@@ -1,6 +1,7 @@
 //! Values of flags that are more than a word: maps, lists, enumerations, checked names.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use bowline_api::reference::SecretKeySelector;
@@ -51,6 +52,11 @@ pub(crate) fn merged(flags: Vec<KeyValues>) -> BTreeMap<String, String> {
 /// All mappings of a repeated flag.
 pub(crate) fn merged_mappings(flags: Vec<Mappings>) -> BTreeMap<String, String> {
     flags.into_iter().flat_map(|flag| flag.0).collect()
+}
+
+/// The file of a flag. An empty name, as of a variable that is not set, is none.
+pub(crate) fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty())
 }
 
 /// The entries of a list flag without empty ones, so that `--include-namespaces ""` means nothing.

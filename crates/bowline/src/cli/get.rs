@@ -209,7 +209,7 @@ fn show<K: Listed>(
 }
 
 /// Lines that each end in a newline.
-fn lines(lines: impl Iterator<Item = String>) -> String {
+pub(crate) fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.fold(String::new(), |text, line| text + &line + "\n")
 }
 

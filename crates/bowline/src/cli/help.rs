@@ -59,9 +59,10 @@ pub(crate) fn render(command: &Command, path: &str, globals: &[Arg]) -> String {
     if !aliases.is_empty() {
         let _ = writeln!(text, "\nAliases:\n  {}", aliases.join(", "));
     }
-    if let Some(examples) = command.get_after_help() {
+    let examples = command.get_after_help().map_or_else(|| of_subcommands(command), ToString::to_string);
+    if !examples.is_empty() {
         let _ = writeln!(text, "\nExamples:");
-        for line in examples.to_string().trim().lines() {
+        for line in examples.trim().lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -82,6 +83,16 @@ pub(crate) fn render(command: &Command, path: &str, globals: &[Arg]) -> String {
         let _ = writeln!(text, "{ROOT_NOTE}");
     }
     text
+}
+
+/// The first example in one line of each command below one that only groups them.
+fn of_subcommands(command: &Command) -> String {
+    let example = |sub: &Command| {
+        let examples = sub.get_after_help()?.to_string();
+        let whole = |line: &&str| line.starts_with("{program}") && !line.ends_with('\\');
+        Some(examples.lines().find(whole)?.to_owned() + "\n")
+    };
+    command.get_subcommands().filter(|sub| !sub.is_hide_set()).filter_map(example).collect()
 }
 
 pub(super) fn usage(command: &Command, path: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod binding;
 mod flags;
 pub(in crate::cli) mod objects;
 mod rbac;
@@ -13,7 +14,7 @@ use bowline_api::crd::crds;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
-use crate::cli::flag::{check_name, merged};
+use crate::cli::flag::{check_name, given, merged};
 use crate::failure::Failure;
 use crate::output::encode::{Encoding, encode, list};
 use crate::session::Session;
@@ -146,7 +147,7 @@ impl Install {
                 "leave out one of them",
             ),
             (
-                place.secret_file.is_none() && !place.no_secret,
+                given(place.secret_file.as_ref()).is_none() && !place.no_secret,
                 "--secret-file or --no-secret is missing: how does the server prove who it is?",
                 "--secret-file FILE with the credentials; --no-secret when the pod has an identity of its own",
             ),
@@ -178,7 +179,7 @@ impl Install {
 
     fn plan(&self, session: &Session) -> anyhow::Result<Plan> {
         let (place, pod) = (&self.location, &self.pod);
-        let read = |path: &Option<PathBuf>| path.as_ref().map(fs_err::read).transpose();
+        let read = |path: &Option<PathBuf>| given(path.as_ref()).map(fs_err::read).transpose();
         Ok(Plan {
             namespace: session.namespace().to_owned(),
             image: pod.image.clone(),

@@ -1,10 +1,13 @@
 //! The habits of Go's flags, which scripts rely on, given to every flag of the tree.
 //!
 //! A switch may be given a value (`--wait=false`); an optional one is absent, bare, or has a value; lists are
-//! separated by commas and may be repeated; of a repeated single value the last one counts.
+//! separated by commas and may be repeated; of a repeated single value the last one counts. A file may have an empty name, as scripts
+//! give it; that means none.
 
 use std::any::TypeId;
+use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
 /// Optional switches that have no meaning without a value.
@@ -28,6 +31,9 @@ fn habit(arg: Arg) -> Arg {
             arg.value_parser(parse_bool)
         }
         ArgAction::Set if kind == TypeId::of::<bool>() => switch(arg),
+        ArgAction::Set if kind == TypeId::of::<PathBuf>() => {
+            arg.value_parser(OsStringValueParser::new().map(PathBuf::from))
+        }
         ArgAction::Append if kind == TypeId::of::<String>() => arg.value_delimiter(','),
         _ => arg,
     }

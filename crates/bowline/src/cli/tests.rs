@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::Command;
+use clap::{ArgAction, Command};
 
 use super::help;
 
@@ -33,9 +33,9 @@ fn every_command_and_flag_of_velero_is_there() {
                 );
             }
         } else if let (Some(flag), Some(command)) = (line.trim().strip_prefix("--"), &command)
-            && !has_flag(command, flag)
+            && let Err(why) = fits(command, flag)
         {
-            missing.push(format!("{path} --{flag}"));
+            missing.push(format!("{path} --{flag}: {why}"));
         }
     }
     assert_eq!(missing, Vec::<String>::new());
@@ -51,19 +51,61 @@ fn missing_aliases(command: &Command, rest: &str) -> Vec<String> {
     wanted.filter(|alias| !names.contains(alias)).map(str::to_owned).collect()
 }
 
-/// Whether a flag is there with the same short form, and takes a value or not as in Velero.
-fn has_flag(command: &Command, line: &str) -> bool {
+/// Flags whose default is no default value here: logging flags without effect, what is looked up elsewhere, and our own image.
+const OTHER_DEFAULTS: [&str; 6] = [
+    "legacy_stderr_threshold_behavior",
+    "log_backtrace_at",
+    "log_file_max_size",
+    "logtostderr",
+    "stderrthreshold",
+    "image",
+];
+
+/// Whether a flag is there with the same short form, takes a value or not as in Velero, and has its default.
+fn fits(command: &Command, line: &str) -> Result<(), String> {
     let words: Vec<&str> = line.split_whitespace().collect();
+    let word = |start: &str| words.iter().skip(1).find_map(|word| word.strip_prefix(start));
     let short = words.get(1).and_then(|word| word.strip_prefix('-')).and_then(|word| word.chars().next());
-    let Some(arg) = command.get_arguments().find(|arg| arg.get_long() == Some(words[0])) else {
-        return false;
-    };
-    short.is_none_or(|short| arg.get_short() == Some(short))
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(words[0])).ok_or("missing")?;
+    if short.is_some() && arg.get_short() != short {
+        return Err(format!("the short form is {:?}", arg.get_short()));
+    }
+    let default = word("default=").map(|text| text.trim_matches('"'));
+    // Velero calls some enumerations bool.
+    let boolean =
+        words.contains(&"bool") && default.is_none_or(|default| matches!(default, "true" | "false"));
+    let bare = boolean || word("bare=").is_some();
+    if bare == takes_value(arg) {
+        return Err(format!("takes a value: {}", takes_value(arg)));
+    }
+    match default {
+        None | Some("<none>") => Ok(()),
+        Some(_) if OTHER_DEFAULTS.contains(&words[0]) => Ok(()),
+        Some(default) => same_default(arg, default),
+    }
+}
+
+/// Whether it can't be given without a value.
+fn takes_value(arg: &clap::Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_require_equals_set()
+}
+
+fn same_default(arg: &clap::Arg, default: &str) -> Result<(), String> {
+    let ours: Vec<&str> = arg.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+    let ours = ours.join(",");
+    let said = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let duration = |text: &str| text.parse::<bowline_api::Duration>().ok();
+    // A flag that is also asked whether it was given has no default value; its help says what it is then.
+    let same = ours == default
+        || (duration(default).is_some() && duration(&ours) == duration(default))
+        || (ours.is_empty()
+            && (said.contains(&format!("(default {default})")) || said.contains(&format!("{default:?}"))));
+    if same { Ok(()) } else { Err(format!("the default is {ours:?}")) }
 }
 
 #[test]
 fn habits_of_pflag_hold() {
-    let accepted: [&[&str]; 14] = [
+    let accepted: [&[&str]; 16] = [
         &["backup", "create", "x", "--wait"],
         &["backup", "create", "x", "-w"],
         &["backup", "create", "x", "--wait=false"],
@@ -87,6 +129,8 @@ fn habits_of_pflag_hold() {
         &["schedule", "create", "x", "--schedule", "@every 1m", "--paused=true"],
         &["create", "backup", "--from-schedule", "daily"],
         &["version", "--timeout", "60s", "--client-only"],
+        &["backup", "get", "--kubeconfig", ""],
+        &["backup", "logs", "x", "--cacert="],
     ];
     for line in accepted {
         let line = std::iter::once("velero").chain(line.iter().copied());

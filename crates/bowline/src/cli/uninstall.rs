@@ -1,10 +1,12 @@
 //! `uninstall`: removes what `install` made. The backups in the object store stay.
 
+mod surroundings;
+
 use std::time::Duration;
 
 use bowline_api::label::{COMPONENT, COMPONENT_VALUE};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -14,9 +16,11 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::install::objects::{NAME as DEPLOYMENT, binding_name};
+use bowline_server::{DOWNLOAD_KEY, Election};
+use surroundings::Surroundings;
+
+use super::install::objects::binding_name;
 use crate::cluster::{Attempt, Cluster, is_not_found};
-use crate::config::DEFAULT_NAMESPACE;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -31,9 +35,15 @@ const NAMESPACE_LIMIT: Duration = Duration::from_mins(5);
 const PACE: Duration = Duration::from_millis(500);
 
 /// Remove the server and the custom resources from the cluster
+///
+/// The namespace goes with everything in it when it is called `velero` or `install` labelled it; another one stays, and only what the server
+/// itself made is deleted from it. The custom resource definitions stay as long as a server in another namespace needs them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Uninstall {
+    /// Remove the custom resource definitions with all objects of their kinds, and nothing else
+    #[arg(long)]
+    crds_only: bool,
     /// Do not ask
     #[arg(long)]
     force: bool,
@@ -56,32 +66,47 @@ impl Uninstall {
                 .hint("add --force to remove it without being asked")
                 .into());
         }
-        if !self.force
-            && !session.screen.confirm(&format!(
-                "The namespace {namespace:?} with everything in it and all custom resources of velero.io will be deleted, the \
-                 backups in the object store stay. Continue?"
-            ))?
-        {
+        let cluster = session.cluster().await?;
+        let surroundings = Surroundings::look(&cluster).await?;
+        if !self.crds_only {
+            surroundings.check_helm(namespace)?;
+        }
+        if !self.force && !session.screen.confirm(&surroundings.question(namespace, self.crds_only))? {
             return Err(Failure::new("nothing is deleted").hint("--force does not ask").into());
         }
-        let cluster = session.cluster().await?;
         for (version, kind) in WITH_FINALIZERS {
             release(&cluster, version, kind).await?;
         }
-        if is_ours(&cluster).await? {
-            delete_namespace(session, &cluster).await?;
-        } else {
-            session.screen.note(format!("Namespace/{namespace}: kept, no server is installed in it"));
+        if !self.crds_only {
+            remove_server(session, &cluster, &surroundings).await?;
         }
-        let bindings: Api<ClusterRoleBinding> = Api::all(cluster.client.clone());
-        delete(session, &cluster, &bindings, "ClusterRoleBinding", &binding_name(namespace)).await?;
-        let roles: Api<ClusterRole> = Api::all(cluster.client.clone());
-        delete(session, &cluster, &roles, "ClusterRole", &binding_name(namespace)).await?;
-        delete_definitions(session, &cluster).await?;
-        Ok(session
-            .screen
-            .line("The server is uninstalled. The backups in the object store are still there.")?)
+        match &surroundings.other_server {
+            None => delete_definitions(session, &cluster).await?,
+            Some(other) => session.screen.note(format!(
+                "CustomResourceDefinition: kept, the server in the namespace {other:?} needs them"
+            )),
+        }
+        let what = if self.crds_only { "The definitions are deleted." } else { "The server is uninstalled." };
+        Ok(session.screen.line(format!("{what} The backups in the object store are still there."))?)
     }
+}
+
+/// Its namespace, or what it made in somebody else's, and its rights.
+async fn remove_server(
+    session: &Session,
+    cluster: &Cluster,
+    surroundings: &Surroundings,
+) -> anyhow::Result<()> {
+    if surroundings.namespace_is_ours {
+        delete_namespace(session, cluster).await?;
+    } else {
+        clear_namespace(session, cluster).await?;
+    }
+    let name = binding_name(&cluster.namespace);
+    let bindings: Api<ClusterRoleBinding> = Api::all(cluster.client.clone());
+    delete(session, cluster, &bindings, "ClusterRoleBinding", &name).await?;
+    let roles: Api<ClusterRole> = Api::all(cluster.client.clone());
+    delete(session, cluster, &roles, "ClusterRole", &name).await
 }
 
 fn attempt<'a>(cluster: &'a Cluster, verb: &'static str, resource: &str) -> Attempt<'a> {
@@ -146,22 +171,18 @@ where
     Ok(())
 }
 
-/// Whether the namespace is that of a server: a mistyped name must not cost an application. One that is not there is, and so is the
-/// one that is named for the server, with or without one: an installation that got no further must not block the next.
-async fn is_ours(cluster: &Cluster) -> anyhow::Result<bool> {
-    if cluster.namespace == DEFAULT_NAMESPACE {
-        return Ok(true);
-    }
-    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let found = namespaces.get_opt(&cluster.namespace).await;
-    let found = found.map_err(|error| attempt(cluster, "get", "namespaces").explain(error))?;
-    let Some(found) = found else { return Ok(true) };
-    if found.labels().get(COMPONENT).is_some_and(|value| value == COMPONENT_VALUE) {
-        return Ok(true);
-    }
-    let servers: Api<Deployment> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let server = servers.get_opt(DEPLOYMENT).await;
-    Ok(server.map_err(|error| attempt(cluster, "get", "deployments.apps").explain(error))?.is_some())
+/// Deletes from a namespace that somebody else made what the server made in it. Its definitions take their objects with them.
+async fn clear_namespace(session: &Session, cluster: &Cluster) -> anyhow::Result<()> {
+    let namespace = &cluster.namespace;
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
+    delete(session, cluster, &secrets, "Secret", DOWNLOAD_KEY).await?;
+    let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), namespace);
+    delete(session, cluster, &leases, "Lease", Election::LEASE).await?;
+    session.screen.note(format!(
+        "Namespace/{namespace}: kept, `install` did not make it; `kubectl delete namespace {namespace}` deletes it with \
+         everything in it"
+    ));
+    Ok(())
 }
 
 async fn delete_namespace(session: &Session, cluster: &Cluster) -> anyhow::Result<()> {

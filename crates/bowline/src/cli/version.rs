@@ -5,12 +5,10 @@ use std::time::Duration as StdDuration;
 use bowline_api::Duration;
 use bowline_server::VERSION;
 
+use crate::cluster::connect::COMMIT;
 use crate::failure::{explain, is_offline};
 use crate::session::Session;
 use crate::wait::server_status;
-
-/// Commit that this program was built from, where the build said so.
-const COMMIT: Option<&str> = option_env!("BOWLINE_GIT_COMMIT");
 
 /// Print the versions of client and server
 #[derive(clap::Args)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bowline_server::VERSION;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 use super::Cluster;
@@ -11,6 +12,8 @@ use crate::failure::{Failure, causes};
 use crate::nearest::nearest;
 use crate::session::Settings;
 
+/// Commit that this program was built from, where the build said so.
+pub(crate) const COMMIT: Option<&str> = option_env!("BOWLINE_GIT_COMMIT");
 /// A dead API server must be told within five seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 
@@ -28,9 +31,11 @@ pub(crate) async fn connect(environment: &Environment, settings: &Settings) -> a
     Ok(Cluster { client, namespace: settings.namespace.clone(), endpoint, program: environment.program })
 }
 
+/// Program, version, machine and commit, as Velero's client says it.
 fn user_agent(program: &str) -> String {
     let (os, architecture) = (std::env::consts::OS, std::env::consts::ARCH);
-    format!("{program}/v{} ({os}/{architecture})", env!("CARGO_PKG_VERSION"))
+    let commit = COMMIT.map_or_else(String::new, |commit| format!(" {commit}"));
+    format!("{program}/{VERSION} ({os}/{architecture}){commit}")
 }
 
 /// The configuration of the client, for the command line and for the server.

@@ -6,6 +6,7 @@ use bowline_api::BackupStorageLocation;
 use k8s_openapi::api::core::v1::Secret;
 use reqwest::Certificate;
 
+use crate::cli::flag::given;
 use crate::cluster::Cluster;
 use crate::failure::{Failure, causes};
 use crate::session::Session;
@@ -34,7 +35,7 @@ impl Trust {
         cluster: &Cluster,
         location: Option<&BackupStorageLocation>,
     ) -> anyhow::Result<Vec<Certificate>> {
-        if let Some(path) = &self.cacert {
+        if let Some(path) = given(self.cacert.as_ref()) {
             return parse(&path.display().to_string(), &fs_err::read(path)?);
         }
         let storage = location.map(|location| &location.spec.object_storage);

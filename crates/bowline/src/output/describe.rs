@@ -1,5 +1,6 @@
 //! Descriptions of backups, restores and schedules: Velero's sections in Velero's order, but what failed comes first.
 
+mod attempts;
 pub(crate) mod backup;
 mod hooks;
 pub(crate) mod restore;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use bowline_api::artifact::Results;
 use bowline_api::{Kind, ObjectMeta};
+use bowline_server::ATTEMPTS_ANNOTATION;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -122,7 +124,12 @@ fn metadata(text: &mut Text, screen: &Screen, meta: &ObjectMeta) {
     text.field("Name", screen.style(Style::Bold, meta.name.as_deref().unwrap_or_default()));
     text.field("Namespace", meta.namespace.as_deref().unwrap_or_default());
     text.field("Labels", map(meta.labels.as_ref()));
-    text.field("Annotations", map(meta.annotations.as_ref()));
+    let annotations = meta.annotations.clone().map(|mut annotations| {
+        // The server's own notes are told in words.
+        annotations.remove(ATTEMPTS_ANNOTATION);
+        annotations
+    });
+    text.field("Annotations", map(annotations.as_ref()));
     text.gap();
 }
 

@@ -15,7 +15,7 @@ fn the_version_is_found_by_the_pattern_that_scripts_use() {
 
 #[test]
 fn a_link_called_velero_is_velero() {
-    let help = Run::called("velero").with(&["backup", "--help"]).ok();
+    let help = Run::new().called("velero").with(&["backup", "--help"]).ok();
     assert!(help.contains("velero backup [command]") && !help.contains("bowline"), "{help}");
     let help = Run::new().with(&["backup"]).ok();
     assert!(help.contains("bowline backup [command]"), "{help}");
@@ -94,7 +94,7 @@ fn an_installation_is_one_list_with_the_flags_that_scripts_give() {
 
 #[test]
 fn create_with_an_output_prints_the_object_and_asks_nobody() {
-    let run = Run::called("velero");
+    let run = Run::new().called("velero");
     let line = ["backup", "create", "dry", "--include-namespaces", "a,b", "--ttl", "24h", "-o", "yaml"];
     let ours: Value = serde_saphyr::from_str(&run.with(&line).ok()).unwrap();
     let velero: Value =
@@ -155,7 +155,7 @@ fn client_settings_are_kept_where_velero_keeps_them() {
 #[test]
 fn completion_scripts_name_the_program_and_ask_it() {
     for shell in ["bash", "zsh", "fish"] {
-        let run = Run::called("velero");
+        let run = Run::new().called("velero");
         let script = run.with(&["completion", shell]).ok();
         assert!(script.contains("velero") && !script.contains("bowline"), "{shell}");
         let answer = run.with(&["__complete", shell, "backup", "de"]).ok();
@@ -166,7 +166,7 @@ fn completion_scripts_name_the_program_and_ask_it() {
 
 #[test]
 fn bash_completes_commands_flags_and_values() {
-    let run = Run::called("velero");
+    let run = Run::new().called("velero");
     let script = run.with(&["completion", "bash"]).ok();
     for (words, last, expected) in [
         ("velero back", 1, "backup backup-location"),

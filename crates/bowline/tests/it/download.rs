@@ -30,7 +30,7 @@ fn cluster(annotations: &Value) -> Answers {
         .json(&format!("GET {OBJECTS}/downloadrequests/*"), &request)
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     writer.write_all(text.as_bytes()).unwrap();
     writer.finish().unwrap()

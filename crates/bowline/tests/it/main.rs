@@ -1,11 +1,15 @@
-//! The real binary, where no cluster answers: errors, help, and what works without one.
+//! The real binary without a real cluster: errors, help, what works without one, and what it says to an API server in memory.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail as the test itself")]
 
+mod commands;
 mod contract;
 mod download;
 mod errors;
 mod fake;
+mod install;
+mod memory;
+mod velero;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -29,12 +33,11 @@ impl Run {
     }
 
     /// The same program called by another name.
-    pub(crate) fn called(name: &str) -> Self {
-        let mut run = Self::new();
-        let link = run.home.path().join(name);
-        std::os::unix::fs::symlink(&run.program, &link).unwrap();
-        run.program = link.display().to_string();
-        run
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        let link = self.home.path().join(name);
+        std::os::unix::fs::symlink(&self.program, &link).unwrap();
+        self.program = link.display().to_string();
+        self
     }
 
     /// With a kubeconfig for a server that does not listen.
@@ -54,6 +57,11 @@ impl Run {
         std::fs::create_dir(run.home.path().join(".kube")).unwrap();
         std::fs::write(run.home.path().join(".kube/config"), config).unwrap();
         run
+    }
+
+    /// The file that is run.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -81,10 +89,17 @@ impl Run {
 impl Printed {
     /// A refusal: exit code 1, nothing on standard output, the error and a hint that hold these words, and no jargon.
     pub(crate) fn assert_refused(&self, error: &str, hint: &str) {
+        let first = self.stderr.lines().next().unwrap_or_default();
+        assert!(first.starts_with("An error occurred: "), "{error}: {}", self.stderr);
+        self.assert_refused_with(error, hint);
+    }
+
+    /// [`Self::assert_refused`] after some steps, which standard error tells.
+    pub(crate) fn assert_refused_with(&self, error: &str, hint: &str) {
         let Self { code, stdout, stderr } = self;
         assert_eq!((*code, stdout.as_str()), (1, ""), "{stderr}");
-        let first = stderr.lines().next().unwrap_or_default();
-        assert!(first.starts_with("An error occurred: ") && first.contains(error), "{error}: {stderr}");
+        let told = stderr.lines().find(|line| line.starts_with("An error occurred: ")).unwrap_or_default();
+        assert!(told.contains(error), "{error}: {stderr}");
         let hints: Vec<&str> = stderr.lines().filter(|line| line.starts_with("hint: ")).collect();
         assert!(hints.iter().any(|line| line.contains(hint)), "{hint}: {stderr}");
         for jargon in ["panicked", "Os {", "Error(", "src/", "ServiceError", "HyperError", "\x1b"] {

@@ -9,7 +9,8 @@ pub(super) const LIMIT: u32 = 4;
 /// How many are remembered: those that were handed over are no failures, and there may be any number of them.
 const KEPT: usize = 12;
 
-const ANNOTATION: &str = "bowline.io/attempts";
+/// On a Backup or Restore: the attempts at it, as JSON.
+pub const ATTEMPTS_ANNOTATION: &str = "bowline.io/attempts";
 const LOST: &str = "its server ended without a word, as by a kill, a lack of memory or the loss of its node";
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -26,14 +27,14 @@ struct Attempt {
 }
 
 fn read(meta: &ObjectMeta) -> Vec<Attempt> {
-    let text = meta.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION));
+    let text = meta.annotations.as_ref().and_then(|annotations| annotations.get(ATTEMPTS_ANNOTATION));
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 fn write(meta: &mut ObjectMeta, attempts: &[Attempt]) {
     let kept = &attempts[attempts.len().saturating_sub(KEPT)..];
     let text = serde_json::to_string(kept).expect("plain values are JSON");
-    meta.annotations.get_or_insert_default().insert(ANNOTATION.into(), text);
+    meta.annotations.get_or_insert_default().insert(ATTEMPTS_ANNOTATION.into(), text);
 }
 
 /// A server begins another one. One that has no end yet has lost its server.

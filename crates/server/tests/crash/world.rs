@@ -45,12 +45,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(TokioClock::default());
         let cluster = Arc::new(MemoryCluster::at(Arc::clone(&clock) as _));
-        for crd in bowline_api::crd::crds() {
-            let mut crd = serde_json::to_value(crd).expect("a definition is JSON");
-            crd["kind"] = "CustomResourceDefinition".into();
-            crd["apiVersion"] = "apiextensions.k8s.io/v1".into();
-            cluster.put(crd);
-        }
+        cluster.serve_velero();
         cluster.put(namespace(VELERO));
         for object in application() {
             cluster.put(object);

@@ -6,6 +6,7 @@ use bowline_api::request::DownloadTargetKind;
 use bowline_api::{Backup, Duration};
 
 use super::logs::check_over;
+use crate::cli::flag::given;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
 use crate::session::Session;
@@ -32,7 +33,8 @@ pub(crate) struct Download {
 
 impl Download {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let path = self.output.clone().unwrap_or_else(|| PathBuf::from(format!("{}-data.tar.gz", self.name)));
+        let default = || PathBuf::from(format!("{}-data.tar.gz", self.name));
+        let path = given(self.output.as_ref()).cloned().unwrap_or_else(default);
         if !self.force && path.exists() {
             return Err(Failure::new(format!("the file {} exists", path.display()))
                 .hint("add --force to replace it, or name another one with --output FILE")

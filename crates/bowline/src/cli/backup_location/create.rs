@@ -9,7 +9,7 @@ use bowline_api::{BackupStorageLocation, Duration};
 use clap::ValueEnum;
 use k8s_openapi::ByteString;
 
-use crate::cli::flag::{KeyValues, check_name, credential, merged};
+use crate::cli::flag::{KeyValues, check_name, credential, given, merged};
 use crate::cli::get::Dry;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
@@ -105,7 +105,7 @@ impl Create {
                 return Err(Failure::new(format!("{flag} must not be negative")).into());
             }
         }
-        let ca_cert = self.cacert.as_ref().map(fs_err::read).transpose()?.map(ByteString);
+        let ca_cert = given(self.cacert.as_ref()).map(fs_err::read).transpose()?.map(ByteString);
         Ok(BackupStorageLocationSpec {
             provider: self.provider.clone(),
             config: merged(self.config.clone()),

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::binding;
 use crate::cluster::{Attempt, Cluster};
 use crate::failure::Failure;
 use crate::follow::SERVER;
@@ -25,7 +26,7 @@ const AVAILABLE: Duration = Duration::from_mins(3);
 /// How often to look.
 const PACE: Duration = Duration::from_millis(500);
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn all(session: &Session, cluster: &Cluster, objects: &[Value])
                 served(cluster, definition).await?;
             }
         }
-        one(cluster, object).await?;
+        one(session, cluster, object).await?;
         session.screen.note(format!("{}: applied", name(object)));
     }
     for definition in definitions {
@@ -54,12 +55,17 @@ pub(super) async fn all(session: &Session, cluster: &Cluster, objects: &[Value])
     Ok(())
 }
 
-async fn one(cluster: &Cluster, object: &Value) -> anyhow::Result<()> {
-    let (group, version) = match text(object, "/apiVersion").split_once('/') {
-        Some((group, version)) => (group, version),
-        None => ("", text(object, "/apiVersion")),
-    };
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text(object, "/kind")));
+async fn one(session: &Session, cluster: &Cluster, object: &Value) -> anyhow::Result<()> {
+    let former = binding::make_way(session, cluster, object).await?;
+    let done = server_side(cluster, object).await;
+    if let (Err(_), Some(former)) = (&done, former) {
+        binding::put_back(cluster, object, former).await?;
+    }
+    done
+}
+
+async fn server_side(cluster: &Cluster, object: &Value) -> anyhow::Result<()> {
+    let resource = resource(object);
     let attempt = Attempt { cluster, verb: "apply", resource: resource.plural.clone() };
     let api = api(&cluster.client, text(object, "/metadata/namespace"), &resource);
     let params = PatchParams::apply(MANAGER).force();
@@ -67,7 +73,16 @@ async fn one(cluster: &Cluster, object: &Value) -> anyhow::Result<()> {
     done.map(drop).map_err(|error| attempt.explain(error))
 }
 
-fn api(client: &Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+/// The resource of an object.
+pub(super) fn resource(object: &Value) -> ApiResource {
+    let (group, version) = match text(object, "/apiVersion").split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", text(object, "/apiVersion")),
+    };
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text(object, "/kind")))
+}
+
+pub(super) fn api(client: &Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
     match namespace {
         "" => Api::all_with(client.clone(), resource),
         namespace => Api::namespaced_with(client.clone(), namespace, resource),

@@ -4,8 +4,8 @@ use std::time::Duration as StdDuration;
 
 use bowline_api::Duration;
 use bowline_api::request::PluginInfo;
-use clap::ValueEnum;
 
+use crate::cli::get::{Form, lines};
 use crate::failure::Failure;
 use crate::output::encode::{Encoding, encode};
 use crate::output::tabs;
@@ -19,16 +19,9 @@ pub(crate) struct Get {
     /// How long the server may take to answer, such as 10s
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     timeout: Duration,
-    /// Form of the output: table, json or yaml
+    /// Form of the output: table, wide, json, yaml or name
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Table)]
     output: Form,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    Table,
-    Json,
-    Yaml,
 }
 
 impl Get {
@@ -43,7 +36,8 @@ impl Get {
         let mut plugins = answer.object.status.plugins;
         plugins.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
         let text = match self.output {
-            Form::Table => table(&plugins),
+            Form::Table | Form::Wide => table(&plugins),
+            Form::Name => lines(plugins.iter().map(|plugin| format!("{}/{}", plugin.kind, plugin.name))),
             Form::Json => encode(&answer.raw, Encoding::Json)?,
             Form::Yaml => encode(&answer.raw, Encoding::Yaml)?,
         };

@@ -84,7 +84,8 @@ fn check_expression(expression: &str) -> anyhow::Result<()> {
     if without_zone.starts_with('@') || count == FIELDS {
         return Ok(());
     }
-    Err(Failure::new(format!("--schedule: {expression:?} has {count} fields instead of {FIELDS}"))
+    let fields = if count == 1 { "field" } else { "fields" };
+    Err(Failure::new(format!("--schedule: {expression:?} has {count} {fields} instead of {FIELDS}"))
         .hint("the fields are minute, hour, day of month, month and day of week: '0 1 * * *'; or write '@every 6h'")
         .into())
 }

@@ -5,7 +5,7 @@ use bowline_api::request::{DeleteBackupRequestPhase, DownloadTargetKind};
 use bowline_api::{Backup, BackupPhase, DeleteBackupRequest, label};
 use serde_json::Value;
 
-use super::{Text, metadata, phase, results, spec, structured, volumes};
+use super::{Text, attempts, metadata, phase, results, spec, structured, volumes};
 use crate::cluster::Cluster;
 use crate::download::{Artifact, Source};
 use crate::output::time::Now;
@@ -79,6 +79,7 @@ pub(super) fn render(
         text.field("Queue position", backup.status.queue_position.to_string());
     }
     failures(&mut text, backup);
+    attempts::describe(&mut text, &backup.metadata);
     text.gap();
     let counts = (backup.status.errors, backup.status.warnings);
     results::describe(&mut text, screen, &companions.results, counts, details);

@@ -8,7 +8,7 @@ use bowline_api::request::DownloadTargetKind;
 use bowline_api::restore::{RestorePhase, RestoreSpec};
 use serde_json::Value;
 
-use super::{NONE, Text, backup, list, map, metadata, phase, results, spec, structured, switch, volumes};
+use super::{NONE, Text, attempts, backup, list, map, metadata, phase, results, spec, structured, switch, volumes};
 use crate::download::{Artifact, Source};
 use crate::output::screen::{Screen, Style};
 use crate::output::time::Now;
@@ -96,6 +96,7 @@ pub(super) fn render(
     metadata(&mut text, screen, &restore.metadata);
     text.field("Phase", phase(screen, session.program(), "restore", restore, restore.phase().as_str()));
     progress(&mut text, restore);
+    attempts::describe(&mut text, &restore.metadata);
     text.gap();
     text.field("Started", now.absolute(status.start_timestamp.as_ref()));
     text.field("Completed", now.absolute(status.completion_timestamp.as_ref()));

@@ -55,18 +55,12 @@ fn a_completed_backup_is_described_as_velero_does() {
     assert_eq!(lines(&text), lines(velero!("backup-describe.txt")));
 }
 
-#[test]
-fn details_add_the_list_of_resources() {
-    let demo: Backup = from_yaml(velero!("backup-get.yaml"));
-    let expected = velero!("backup-describe-details.txt");
+/// The list of resources in a recorded description.
+fn resource_list(description: &str) -> ResourceList {
     let mut list = serde_json::Map::new();
     let mut kind = "";
-    for line in expected
-        .lines()
-        .skip_while(|line| *line != "Resource List:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-    {
+    let lines = description.lines().skip_while(|line| *line != "Resource List:").skip(1);
+    for line in lines.take_while(|line| !line.is_empty()) {
         if let Some(item) = line.strip_prefix("    - ") {
             list[kind].as_array_mut().unwrap().push(item.into());
         } else {
@@ -74,7 +68,14 @@ fn details_add_the_list_of_resources() {
             list.insert(kind.to_owned(), json!([]));
         }
     }
-    let list: ResourceList = serde_json::from_value(list.into()).unwrap();
+    serde_json::from_value(list.into()).unwrap()
+}
+
+#[test]
+fn details_add_the_list_of_resources() {
+    let demo: Backup = from_yaml(velero!("backup-get.yaml"));
+    let expected = velero!("backup-describe-details.txt");
+    let list = resource_list(expected);
     let companions = backup::Companions { resource_list: Artifact::Here(list), ..nothing() };
     let text = backup::render(&session(), &demo, &companions, true, &now());
     assert_eq!(lines(&text), lines(expected));
@@ -95,6 +96,23 @@ fn json_has_everything_that_veleros_has() {
     for (key, value) in velero["spec"]["resources"].as_object().unwrap() {
         assert_eq!(ours["spec"]["resources"][key], *value, "{key}");
     }
+}
+
+#[test]
+fn what_was_taken_up_again_is_said_in_words_and_one_attempt_not_at_all() {
+    let mut demo: Backup = from_yaml(velero!("backup-get.yaml"));
+    let mut describe = |attempts: serde_json::Value| {
+        let annotations = demo.metadata.annotations.get_or_insert_default();
+        annotations.insert(bowline_server::ATTEMPTS_ANNOTATION.to_owned(), attempts.to_string());
+        backup::render(&session(), &demo, &nothing(), false, &now())
+    };
+    let first = json!({ "server": "velero-a", "began": "2026-11-21T06:46:11Z" });
+    let text = describe(json!([first]));
+    assert_eq!(lines(&text), lines(velero!("backup-describe.txt")));
+    let lost = json!({ "server": "velero-a", "began": "2026-11-21T06:46:11Z", "ended": "its server ended" });
+    let text = describe(json!([lost, { "server": "velero-b", "began": "2026-11-21T06:47:00Z" }]));
+    let told = "Attempts:\n  2026-11-21T06:46:11Z on velero-a: its server ended\n  2026-11-21T06:47:00Z on velero-b: taken up again\n";
+    assert!(text.contains(told), "{text}");
 }
 
 fn schedule_of(expression: &str, namespaces: &[&str], status: &serde_json::Value, name: &str) -> Schedule {
@@ -205,6 +223,52 @@ fn a_restore_is_told_to_programs_as_a_backup_is() {
     assert_eq!(brief["status"].get("resourceList"), None);
     let files = structured::files("demo-copy", &companions, true);
     assert_eq!((&files["errors"], &files["status"]["resourceList"]), (&results["errors"], &list));
+}
+
+#[test]
+fn a_restore_is_described_with_every_line_of_velero() {
+    let expected = velero!("restore-describe-details.txt");
+    let results: Results = serde_json::from_value(json!({
+        "warnings": {
+            "cluster": [
+                "could not restore, CustomResourceDefinition:widgets.fixture.example.io already exists. Warning: the in-cluster \
+                 version is different than the backed-up version",
+                "could not restore, ClusterRoleBinding:fixture:reader already exists. Warning: the in-cluster version is \
+                 different than the backed-up version",
+            ],
+            "namespaces": {
+                "shop2": ["could not restore, ConfigMap:kube-root-ca.crt already exists. Warning: the in-cluster version is \
+                           different than the backed-up version"],
+                "tools2": ["could not restore, ConfigMap:kube-root-ca.crt already exists. Warning: the in-cluster version is \
+                            different than the backed-up version"],
+            },
+        },
+        "errors": { "namespaces": { "shop2": [
+            "error restoring services/shop2/web-np: Service \"web-np\" is invalid: spec.ports[0].nodePort: Invalid value: \
+             30080: provided port is already allocated",
+        ] } },
+    }))
+    .unwrap();
+    let mut restore = restored();
+    let excluded = expected.lines().find_map(|line| line.strip_prefix("  Excluded:        nodes")).unwrap();
+    restore.spec.excluded_resources =
+        std::iter::once("nodes").chain(excluded.split(", ").skip(1)).map(str::to_owned).collect();
+    let companions = restore::Companions {
+        results: Artifact::Here(results),
+        resource_list: Artifact::Here(resource_list(expected)),
+        volumes: Artifact::Here(Vec::new()),
+        operations: Artifact::Absent,
+    };
+    let text = restore::render(&session(), &restore, &companions, true, &now());
+    // The widths differ, as our sections stand in another order: what failed comes first.
+    let words = |text: &str| {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().map(words).collect::<Vec<_>>()
+    };
+    let ours = words(&text);
+    let missing: Vec<String> = words(expected).into_iter().filter(|line| !ours.contains(line)).collect();
+    // An uploader's settings that say nothing are left out.
+    assert_eq!(missing, ["Uploader config:"], "{text}");
 }
 
 #[test]

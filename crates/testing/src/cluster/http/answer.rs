@@ -48,9 +48,9 @@ pub(super) fn version(version: &ServerVersion) -> Response<Content> {
 /// What a deletion answers when the object is gone at once.
 pub(super) fn deleted(reference: &ObjectRef, before: &Value) -> Response<Content> {
     let kind = &reference.kind;
-    let details = json!({
-        "name": reference.name, "group": kind.group, "kind": kind.plural, "uid": before["metadata"]["uid"],
-    });
+    // What a test stored word for word may have none.
+    let uid = before["metadata"]["uid"].as_str().unwrap_or_default();
+    let details = json!({"name": reference.name, "group": kind.group, "kind": kind.plural, "uid": uid});
     let body = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
     });

@@ -1,0 +1,223 @@
+//! `get`, `describe`, `logs`: forms of the output, both orders of the words, selections.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::memory::Memory;
+
+/// Three backups: two in the location `default`, one in `other`.
+fn memory() -> Memory {
+    let memory = Memory::start();
+    for (name, location, phase) in
+        [("a", "default", "Completed"), ("b", "default", "PartiallyFailed"), ("c", "other", "Completed")]
+    {
+        let labels = json!({ "velero.io/storage-location": location });
+        let status = json!({ "phase": phase, "startTimestamp": "2026-11-21T06:46:11Z" });
+        memory.put(
+            "Backup",
+            name,
+            &json!({ "metadata": { "labels": labels }, "spec": { "storageLocation": location }, "status": status }),
+        );
+    }
+    memory
+}
+
+/// The first column.
+fn names(table: &str) -> Vec<&str> {
+    table.lines().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+#[test]
+fn both_orders_of_the_words_are_the_same_command() {
+    let memory = memory();
+    memory.put("Restore", "r", &json!({ "spec": { "backupName": "a" }, "status": { "phase": "Completed" } }));
+    memory.put("Schedule", "s", &json!({ "spec": { "schedule": "@daily", "template": {} } }));
+    memory.answer_downloads();
+    for (noun, verb) in [
+        (&["backup", "get"][..], &["get", "backups"][..]),
+        (&["backup", "get", "a"], &["get", "backup", "a"]),
+        (&["backup", "describe", "a"], &["describe", "backups", "a"]),
+        (&["backup", "describe", "a"], &["describe", "backup", "a"]),
+        (&["restore", "get"], &["get", "restores"]),
+        (&["restore", "describe", "r"], &["describe", "restore", "r"]),
+        (&["schedule", "get"], &["get", "schedules"]),
+        (&["schedule", "describe", "s"], &["describe", "schedule", "s"]),
+        (&["backup-location", "get"], &["get", "backup-locations"]),
+        (&["snapshot-location", "get"], &["get", "snapshot-locations"]),
+        (&["backup", "delete", "gone", "--confirm"], &["delete", "backup", "gone", "--confirm"]),
+    ] {
+        let [first, second] = [noun, verb].map(|line| memory.velero().with(line));
+        assert_eq!(
+            (first.code, &first.stdout, &first.stderr),
+            (0, &second.stdout, &second.stderr),
+            "{verb:?}"
+        );
+    }
+    for line in [
+        &["create", "backup", "new"][..],
+        &["create", "restore", "new", "--from-backup", "a"],
+        &["create", "schedule", "new", "--schedule", "@daily"],
+        &["create", "backup-location", "new", "--provider", "aws", "--bucket", "b"],
+        &["create", "snapshot-location", "new", "--provider", "aws"],
+    ] {
+        memory.velero().with(line).ok();
+    }
+    let kinds = ["backups", "restores", "schedules", "backupstoragelocations", "volumesnapshotlocations"];
+    assert!(kinds.iter().all(|kind| memory.object(kind, "new").is_some()));
+    memory.velero().with(&["delete", "schedule", "new", "--confirm"]).ok();
+    memory.velero().with(&["delete", "restore", "new", "--confirm"]).ok();
+    memory.velero().with(&["delete", "backup-location", "new", "--confirm"]).ok();
+    assert!(
+        ["schedules", "restores", "backupstoragelocations"]
+            .iter()
+            .all(|kind| memory.object(kind, "new").is_none())
+    );
+}
+
+#[test]
+fn one_object_is_printed_alone_and_several_as_a_list() {
+    let memory = memory();
+    let run = memory.velero();
+    for line in [
+        &["backup", "get", "a", "-o", "json"][..],
+        &["get", "backup", "a", "-o", "json"],
+        &["backup", "get", "-o", "json", "a"],
+    ] {
+        let text = run.with(line).ok();
+        let object: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&object["kind"], &object["status"]["phase"]), (&json!("Backup"), &json!("Completed")));
+        assert!(text.len() < 128 << 10);
+    }
+    let yaml: Value = serde_saphyr::from_str(&run.with(&["backup", "get", "a", "-o", "yaml"]).ok()).unwrap();
+    assert_eq!(yaml["metadata"]["name"], "a");
+    for line in [&["backup", "get", "-o", "json"][..], &["backup", "get", "a", "b", "c", "-o", "json"]] {
+        let list: Value = serde_json::from_str(&run.with(line).ok()).unwrap();
+        assert_eq!((&list["kind"], list["items"].as_array().unwrap().len()), (&json!("BackupList"), 3));
+    }
+    assert_eq!(
+        run.with(&["backup", "get", "a", "c", "-o", "name"]).ok(),
+        "backup.velero.io/a\nbackup.velero.io/c\n"
+    );
+}
+
+#[test]
+fn a_selector_leaves_one_header_line_and_the_rows_of_its_location() {
+    let memory = memory();
+    let selected = ["get", "backups", "-l", "velero.io/storage-location=default"];
+    assert_eq!(names(&memory.velero().with(&selected).ok()), ["NAME", "a", "b"]);
+    let none = ["backup", "get", "--selector", "velero.io/storage-location=none"];
+    assert_eq!(memory.velero().with(&none).ok(), "");
+    let several = ["backup", "get", "b", "a"];
+    assert_eq!(names(&memory.velero().with(&several).ok()), ["NAME", "a", "b"]);
+}
+
+#[test]
+fn what_is_being_deleted_is_shown_as_deleting() {
+    let memory = memory();
+    let metadata = json!({ "deletionTimestamp": "2026-11-21T07:00:00Z", "finalizers": ["x"] });
+    memory.put("Backup", "d", &json!({ "metadata": metadata, "status": { "phase": "Completed" } }));
+    let table = memory.velero().with(&["backup", "get", "d"]).ok();
+    assert_eq!(
+        table.lines().nth(1).and_then(|row| row.split_whitespace().nth(1)),
+        Some("Deleting"),
+        "{table}"
+    );
+}
+
+#[test]
+fn objects_of_the_api_server_are_shown_whole_also_what_this_version_does_not_know() {
+    let memory = memory();
+    memory.put("Backup", "tomorrow", &json!({ "spec": { "fieldOfTomorrow": 1 } }));
+    let object = memory.velero().with(&["backup", "get", "tomorrow", "-o", "json"]).ok();
+    assert!(object.contains("fieldOfTomorrow"), "{object}");
+}
+
+#[test]
+fn a_log_is_refused_until_it_is_written() {
+    let memory = memory();
+    memory.answer_downloads();
+    for (phase, written) in [
+        ("New", false),
+        ("InProgress", false),
+        ("WaitingForPluginOperations", true),
+        ("WaitingForPluginOperationsPartiallyFailed", true),
+        ("Finalizing", true),
+        ("Completed", true),
+        ("Failed", true),
+    ] {
+        memory.put_backup("p", phase);
+        memory.put("Restore", "p", &json!({ "spec": { "backupName": "p" }, "status": { "phase": phase } }));
+        for noun in ["backup", "restore"] {
+            let printed = memory.velero().with(&[noun, "logs", "p"]);
+            // There is no file, so that what is not refused asks for it in vain.
+            let expected =
+                if written { "no log of \"p\" in the object store" } else { "not available until" };
+            assert!(
+                printed.code == 1 && printed.stderr.contains(expected),
+                "{noun} {phase}: {}",
+                printed.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_log_is_printed_as_text() {
+    let memory = memory();
+    memory.answer_downloads();
+    memory.put_file("BackupLog/a", crate::download::gzip("time=\"now\" level=info msg=\"done\"\n"));
+    assert_eq!(memory.velero().with(&["backup", "logs", "a"]).ok(), "time=\"now\" level=info msg=\"done\"\n");
+}
+
+/// Runs a line with a terminal on all sides, and types an answer.
+fn at_a_terminal(memory: &Memory, line: &str, answer: &str, variables: &[(&str, &str)]) -> String {
+    use std::io::Write as _;
+
+    let run = memory.velero();
+    let mut child = Command::new("script")
+        .args([
+            "--quiet",
+            "--return",
+            "--echo",
+            "never",
+            "--command",
+            &format!("{} {line}", run.program()),
+            "/dev/null",
+        ])
+        .env_clear()
+        .envs([("HOME", run.home().to_str().unwrap()), ("PATH", "/usr/bin:/bin"), ("TERM", "xterm")])
+        .envs(variables.iter().copied())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(answer.as_bytes()).unwrap();
+    // The terminal must not end before the program has read.
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn at_a_terminal_a_question_is_asked_before_anything_is_deleted() {
+    let memory = memory();
+    let said = at_a_terminal(&memory, "backup delete a", "n\n", &[]);
+    assert!(said.contains("Delete backup a? (y/N)"), "{said}");
+    assert_eq!(memory.objects("deletebackuprequests").len(), 0);
+    let said = at_a_terminal(&memory, "backup delete a", "y\n", &[]);
+    assert!(said.contains("submitted successfully"), "{said}");
+    assert_eq!(memory.objects("deletebackuprequests").len(), 1);
+}
+
+#[test]
+fn phases_have_colours_at_a_terminal_unless_they_are_unwanted() {
+    let memory = memory();
+    memory.answer_downloads();
+    let green = "\x1b[32mCompleted\x1b[0m";
+    assert!(at_a_terminal(&memory, "backup describe a", "", &[]).contains(green));
+    assert!(!at_a_terminal(&memory, "backup describe a --colorized=false", "", &[]).contains('\x1b'));
+    assert!(!at_a_terminal(&memory, "backup describe a", "", &[("NO_COLOR", "1")]).contains('\x1b'));
+    assert!(!memory.velero().with(&["backup", "describe", "a"]).ok().contains('\x1b'));
+}
