@@ -68,3 +68,53 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - {{ . | quote }}
 {{- end }}
 {{- end -}}
+
+
+{{/* Names, annotations and pods of the jobs of the definitions. */}}
+{{- define "bowline.definitions" -}}
+{{- printf "%s-definitions" (include "bowline.fullname" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "bowline.hook" -}}
+helm.sh/hook: {{ join "," .events }}
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{- define "bowline.job" -}}
+{{- $values := .root.Values -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ printf "%s-%s" (include "bowline.fullname" .root) .name | trunc 63 | trimSuffix "-" }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "bowline.labels" .root | nindent 4 }}
+  annotations: {{- include "bowline.hook" (dict "events" .events "weight" -10) | nindent 4 }}
+spec:
+  backoffLimit: 3
+  activeDeadlineSeconds: 600
+  template:
+    metadata:
+      # Not the labels of the server, whose Service and PodDisruptionBudget must not find this pod.
+      labels: {app.kubernetes.io/instance: {{ .root.Release.Name }}, app.kubernetes.io/component: {{ .name }}}
+    spec:
+      serviceAccountName: {{ include "bowline.definitions" .root }}
+      restartPolicy: OnFailure
+      {{- with $values.image.imagePullSecrets }}
+      imagePullSecrets: {{- range . }}{{ printf "- name: %s" . | nindent 8 }}{{ end }}
+      {{- end }}
+      securityContext: {{- toYaml $values.podSecurityContext | nindent 8 }}
+      containers:
+        - name: {{ .name }}
+          image: {{ include "bowline.image" .root | quote }}
+          imagePullPolicy: {{ $values.image.pullPolicy }}
+          command: [/bowline]
+          args: [{{ join ", " .arguments }}, --namespace, {{ .root.Release.Namespace }}]
+          securityContext: {{- toYaml $values.containerSecurityContext | nindent 12 }}
+      {{- with $values.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+{{- end -}}

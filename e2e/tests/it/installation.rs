@@ -92,15 +92,15 @@ impl Stage {
         self.bowline.run(&[&["install", "--adopt", "--image", image], flags].concat())
     }
 
-    /// Everything in the namespace that is neither a pod nor made by a controller, with its version.
+    /// Everything in the namespace that is neither a pod nor made by a controller, with its version. That of a Deployment is of its
+    /// spec: its status changes by itself.
     fn versions(&self) -> Result<Vec<String>> {
         let kinds = "deployments,secrets,configmaps,serviceaccounts,backups,restores,schedules,backupstoragelocations,volumesnapshotlocations";
         let list = self.object(&[kinds])?;
         let version = |object: &Value| {
-            format!(
-                "{} {} {}",
-                object["kind"], object["metadata"]["name"], object["metadata"]["resourceVersion"]
-            )
+            let metadata = &object["metadata"];
+            let field = if object["kind"] == "Deployment" { "generation" } else { "resourceVersion" };
+            format!("{} {} {}", object["kind"], metadata["name"], metadata[field])
         };
         Ok(list["items"].as_array().into_iter().flatten().map(version).collect())
     }

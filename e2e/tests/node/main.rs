@@ -2,6 +2,7 @@
 //! chart alone, which needs no cluster.
 
 mod application;
+mod changeover;
 mod chart;
 mod hooks;
 mod installation;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Result, bail, ensure};
-use bowline_e2e::{Bowline, Cluster, location};
+use bowline_e2e::{Bowline, Cluster, Snapshot, location};
 
 /// Name of Bowline's image on the node.
 pub(crate) const IMAGE: &str = "docker.io/local/bowline:e2e";
@@ -15,6 +15,10 @@ pub(crate) const NAMESPACE: &str = "velero";
 /// The cluster, for one test at a time, as there can be only one installation.
 pub(crate) struct Stage {
     pub(crate) cluster: &'static Cluster,
+    /// What was there before the installation.
+    before: Snapshot,
+    /// Where its backups are: what is stored outlives an installation, so each has a place of its own.
+    prefix: String,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -23,16 +27,17 @@ impl Stage {
     /// it says so.
     pub(crate) fn enter(test: &str) -> Result<Option<Self>> {
         static TURN: Mutex<()> = Mutex::new(());
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         static SHARED: OnceLock<Result<Option<Cluster>>> = OnceLock::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         match SHARED.get_or_init(start) {
             Ok(Some(cluster)) => {
-                let stage = Self { cluster, _turn: turn };
                 // A test that failed has left its installation.
                 if cluster.kubectl(["get", "namespace", NAMESPACE])?.succeeded() {
-                    stage.clear()?;
+                    clear(cluster)?;
                 }
-                Ok(Some(stage))
+                let prefix = format!("installation-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+                Ok(Some(Self { cluster, before: Snapshot::everything(cluster)?, prefix, _turn: turn }))
             }
             Ok(None) => {
                 // Nobody may be listening; that is no reason to fail.
@@ -48,20 +53,18 @@ impl Stage {
         Bowline::new(self.cluster, NAMESPACE)
     }
 
-    /// Installs the server by the command line, with its backups in MinIO, and waits until both can be used.
+    /// Installs the server by the command line, with its backups in MinIO, and waits until both can be used. Done again, it changes
+    /// the server and keeps the place of the backups.
     pub(crate) fn install(&self, flags: &[&str]) -> Result<Bowline<'static>> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let bowline = self.bowline()?;
         let (credentials, config) = (self.credentials()?, location::s3_config(self.cluster)?);
-        // What is stored outlives an installation, so each has a place of its own.
-        let prefix = format!("installation-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let place = [
             "--provider",
             "aws",
             "--bucket",
             "bowline",
             "--prefix",
-            &prefix,
+            &self.prefix,
             "--backup-location-config",
             &config,
         ];
@@ -103,23 +106,36 @@ impl Stage {
             .map(drop)
     }
 
-    /// Deletes whatever is there of an installation. A namespace that Helm made does not say whose it is.
+    /// Gives the program to the node as an image of another name.
+    pub(crate) fn import(&self, image: &str) -> Result<()> {
+        self.cluster.import_image(self.bowline()?.program(), image)
+    }
+
+    /// Deletes whatever is there of an installation, if nothing of it is left then.
     pub(crate) fn clear(&self) -> Result<()> {
-        self.cluster.kubectl(["label", "namespace", NAMESPACE, "component=velero", "--overwrite"])?.ok()?;
-        self.uninstall(&self.bowline()?)
+        clear(self.cluster)?;
+        self.is_as_before()
     }
 
     /// Removes the server with everything that belongs to it, if nothing of it is left then.
     pub(crate) fn uninstall(&self, bowline: &Bowline<'_>) -> Result<()> {
         bowline.ok(&["uninstall", "--force"])?;
-        for kind in
-            ["namespace", "crd", "clusterrole", "clusterrolebinding", "priorityclass", "persistentvolume"]
-        {
-            let names = self.cluster.kubectl(["get", kind, "-o", "name"])?.ok()?;
-            ensure!(!names.contains("velero") && !names.contains("bowline"), "still there: {names}");
-        }
+        self.is_as_before()
+    }
+
+    /// An error if there is any object, of any kind, that was not there before.
+    fn is_as_before(&self) -> Result<()> {
+        let left = Snapshot::left_in(self.cluster, &self.before)?;
+        ensure!(left.is_empty(), "still there: {left:#?}");
         Ok(())
     }
+}
+
+/// Deletes what a test has left, also of Helm: its namespace does not say whose it is.
+fn clear(cluster: &Cluster) -> Result<()> {
+    cluster.kubectl(["delete", "deployment", "--all", "-n", NAMESPACE])?.ok()?;
+    cluster.kubectl(["label", "namespace", NAMESPACE, "component=velero", "--overwrite"])?.ok()?;
+    Bowline::new(cluster, NAMESPACE)?.ok(&["uninstall", "--force"]).map(drop)
 }
 
 fn start() -> Result<Option<Cluster>> {
