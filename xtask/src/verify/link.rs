@@ -24,7 +24,7 @@ fn problem(folder: &Path, file: &File, link: &Link<'_>) -> Option<Problem> {
     let anchor = link.anchor?;
     let other = if link.file.is_empty() { None } else { Some(fs_err::read_to_string(&path).ok()?) };
     let text = other.as_deref().unwrap_or(&file.text);
-    let is_document = link.file.is_empty() || link.file.ends_with(".md");
+    let is_document = link.file.is_empty() || path.extension().is_some_and(|extension| extension == "md");
     (is_document && !anchors(text).iter().any(|known| known == anchor)).then(|| {
         Problem::error(&file.path, format!("links to {}#{anchor}, a section which is not there", link.file))
     })

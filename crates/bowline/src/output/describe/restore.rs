@@ -8,7 +8,9 @@ use bowline_api::request::DownloadTargetKind;
 use bowline_api::restore::{RestorePhase, RestoreSpec};
 use serde_json::Value;
 
-use super::{NONE, Text, attempts, backup, list, map, metadata, phase, results, spec, structured, switch, volumes};
+use super::{
+    NONE, Text, attempts, backup, list, map, metadata, phase, results, spec, structured, switch, volumes,
+};
 use crate::download::{Artifact, Source};
 use crate::output::screen::{Screen, Style};
 use crate::output::time::Now;
