@@ -1,5 +1,5 @@
-//! What goes away in the middle of a backup: the API server, or Bowline's own server. The backup ends once, with everything in it, or
-//! has failed with the reason; the store never holds half of one.
+//! What goes away in the middle of a backup or restore: the API server, or Bowline's own server. The backup ends once, with everything
+//! in it, or has failed with the reason; the store never holds half of one. A restore goes on, or ends by itself and says why.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,12 +46,8 @@ impl Stage {
         Ok(Bowline::new(&self.cluster, "velero")?.with_environment("KUBECONFIG", &path.display().to_string()))
     }
 
-    /// Starts a server behind the gate, and a backup that is in its middle.
-    fn server_in_the_middle_of_a_backup<'a>(
-        &self,
-        direct: &Bowline<'a>,
-        held: &Bowline<'a>,
-    ) -> Result<Server<'a>> {
+    /// Starts a server behind the gate.
+    fn server<'a>(&self, direct: &Bowline<'a>, held: &Bowline<'a>) -> Result<Server<'a>> {
         direct.install()?;
         let server = held.server(&[])?;
         let config = format!("path={}", self.cluster.dir().join("stored").display());
@@ -59,6 +55,16 @@ impl Stage {
         direct.ok(&[&create[..], &["--bucket", "bucket", "--config", &config]].concat())?;
         let judged = location::judged(direct, &server, "default")?;
         ensure!(judged["status"]["phase"] == "Available", "{}", judged["status"]);
+        Ok(server)
+    }
+
+    /// Starts a server behind the gate, and a backup that is in its middle.
+    fn server_in_the_middle_of_a_backup<'a>(
+        &self,
+        direct: &Bowline<'a>,
+        held: &Bowline<'a>,
+    ) -> Result<Server<'a>> {
+        let server = self.server(direct, held)?;
         self.gate.hold_after(INTERRUPTED_AFTER);
         direct.ok(&["backup", "create", "b", "--include-namespaces", "full"])?;
         self.gate.wait_until_it_holds(HELD).with_context(|| server.log().unwrap_or_default())?;
@@ -91,6 +97,11 @@ impl Stage {
         let from = self.folder.display().to_string();
         let restore = ["restore", "create", "r", "--from", &from, "--from-backup", "b"];
         bowline.ok(&[&restore[..], &["--namespace-mappings", "full:copy"]].concat())?;
+        self.is_restored()
+    }
+
+    /// Compares the data in the other namespace.
+    fn is_restored(&self) -> Result<()> {
         for number in 0..OBJECTS {
             let name = format!("filler-{number}");
             let copy = self.cluster.get(&["-n", "copy", "configmap", &name])?;
@@ -166,5 +177,59 @@ fn without_a_server_a_backup_that_loses_the_api_server_for_good_leaves_nothing()
     assert!(message.contains("the API server can't be reached") && message.contains("hint: "), "{message}");
     let files = files::below(&stage.folder)?;
     assert!(files.iter().all(|file| file == "backups/b/b-logs.gz"), "half a backup is left: {files:?}");
+    stage.cluster.end()
+}
+
+#[test]
+fn a_restore_rides_out_a_restart_of_the_api_server() -> Result<()> {
+    let stage = Stage::new("api-restart-restore")?;
+    let (direct, held) = (Bowline::new(&stage.cluster, "velero")?, stage.held()?);
+    let server = stage.server(&direct, &held)?;
+    direct.ok(&["backup", "create", "b", "--include-namespaces", "full", "--wait"])?;
+    stage.gate.hold_after(INTERRUPTED_AFTER);
+    let create = ["restore", "create", "r", "--from-backup", "b", "--namespace-mappings", "full:copy"];
+    direct.ok(&create)?;
+    stage.gate.wait_until_it_holds(HELD).with_context(|| server.log().unwrap_or_default())?;
+    let restore = direct.object("restore", "r")?;
+    ensure!(restore["status"]["phase"] == "InProgress", "{}", restore["status"]);
+    stage.cluster.stop("kube-apiserver")?;
+    stage.gate.open();
+    stage.cluster.resume()?;
+    let restore = direct.ended("restore", "r", LIMIT)?;
+    server.ensure_running()?;
+    ensure!(restore["status"]["phase"] == "Completed", "{restore:#}");
+    stage.is_restored()?;
+    server.stop()?;
+    stage.cluster.end()
+}
+
+#[test]
+fn without_a_server_a_restore_that_loses_the_api_server_for_good_says_so_and_can_be_run_again() -> Result<()>
+{
+    let stage = Stage::new("api-gone-restore")?;
+    let (direct, held) = (Bowline::new(&stage.cluster, "velero")?, stage.held()?);
+    let folder = stage.folder.display().to_string();
+    direct.ok(&["backup", "create", "b", "--include-namespaces", "full", "--to", &folder])?;
+    stage.gate.hold_after(INTERRUPTED_AFTER);
+    let create = ["restore", "create", "r", "--from", &folder, "--from-backup", "b"];
+    let create = [&create[..], &["--namespace-mappings", "full:copy"]].concat();
+    let output = std::thread::scope(|scope| -> Result<_> {
+        let running = scope.spawn(|| held.run(&create));
+        let stopped =
+            stage.gate.wait_until_it_holds(HELD).and_then(|()| stage.cluster.stop("kube-apiserver"));
+        stage.gate.open();
+        let output = running.join();
+        stopped?;
+        output.map_err(|_| anyhow::anyhow!("the thread that ran the program panicked"))?
+    })?;
+    let message = output.refused(1)?;
+    ensure!(
+        message.contains("lost the API server after") && message.contains("can't be reached"),
+        "{message}"
+    );
+    stage.cluster.resume()?;
+    // What is there already is found and kept.
+    direct.ok(&create)?;
+    stage.is_restored()?;
     stage.cluster.end()
 }

@@ -11,6 +11,7 @@ mod namespace_mapping;
 mod namespaces;
 mod node_ports;
 mod ordered_resources;
+mod plans;
 mod rbac;
 mod resource_filtering;
 mod resource_modifiers;
