@@ -7,6 +7,7 @@ mod cursor;
 pub(crate) mod epoch;
 mod fences;
 mod file;
+mod filter;
 pub(crate) mod legacy;
 mod set;
 mod writer;

@@ -70,7 +70,7 @@ impl Fences {
 }
 
 /// The place of a key among those with its letter, as a fraction of 2^64.
-fn fraction(key: &[u8]) -> u64 {
+pub(super) fn fraction(key: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     let hash = &key[key.len().min(1)..];
     let length = hash.len().min(8);

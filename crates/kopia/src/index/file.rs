@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::IndexEntry;
 use super::fences::{Fences, PAGE, partition_near};
+use super::filter::Filter;
 use crate::compression::CompressionId;
 use crate::content_id::ContentId;
 use crate::crypto::ENCRYPTION_OVERHEAD;
@@ -26,6 +27,7 @@ pub(crate) struct IndexFile {
     packs: Packs,
     formats: Vec<(CompressionId, u8)>,
     fences: Fences,
+    filter: Filter,
 }
 
 /// A page, and the place in it where a key is or would be.
@@ -72,7 +74,8 @@ impl IndexFile {
             layout.table_end().filter(|end| *end <= data.len()).ok_or_else(|| damaged("it is cut short"))?;
         let tables = || parse_tables(&data, layout, table_end);
         let (packs, formats) = tables().ok_or_else(|| damaged("a pack or format table is damaged"))?;
-        let fences = parse_fences(&data, layout).ok_or_else(|| damaged("the entries are not sorted"))?;
+        let (fences, filter) =
+            parse_keys(&data, layout).ok_or_else(|| damaged("the entries are not sorted"))?;
         let source = if spill {
             let io =
                 |source: io::Error| Error::File { action: "write", path: "temporary index".into(), source };
@@ -82,7 +85,7 @@ impl IndexFile {
         } else {
             Source::Memory(data)
         };
-        Ok(Self { source, name: name.to_owned(), layout, packs, formats, fences })
+        Ok(Self { source, name: name.to_owned(), layout, packs, formats, fences, filter })
     }
 
     /// The number of entries.
@@ -96,11 +99,14 @@ impl IndexFile {
             Source::Memory(data) => data.len(),
             Source::File(_) => 0,
         };
-        data + self.fences.memory()
+        data + self.fences.memory() + self.filter.memory()
     }
 
     /// The entry of a content.
     pub(crate) fn find(&self, id: &ContentId) -> Result<Option<IndexEntry>> {
+        if !self.filter.may_have(id.key()) {
+            return Ok(None);
+        }
         let Some(found) = self.locate(id.key())? else { return Ok(None) };
         let stride = self.layout.stride();
         let stored = found.page.get(found.inside * stride..(found.inside + 1) * stride);
@@ -247,10 +253,10 @@ fn parse_tables(data: &[u8], layout: Layout, table_end: usize) -> Option<Tables>
     Some((Packs::Table(packs), formats))
 }
 
-/// Collects the sparse keys, and refuses entries out of order, which could not be found.
-fn parse_fences(data: &[u8], layout: Layout) -> Option<Fences> {
+/// Collects what look-ups need of the keys, and refuses entries out of order, which could not be found.
+fn parse_keys(data: &[u8], layout: Layout) -> Option<(Fences, Filter)> {
     let entries = &data[layout.header..layout.table_end()?];
-    let mut fences = Fences::new(layout.key, layout.count);
+    let (mut fences, mut filter) = (Fences::new(layout.key, layout.count), Filter::new(layout.count));
     let mut previous: &[u8] = &[];
     for (index, stored) in entries.chunks_exact(layout.stride().max(1)).enumerate() {
         let key = &stored[..layout.key];
@@ -260,9 +266,10 @@ fn parse_fences(data: &[u8], layout: Layout) -> Option<Fences> {
         if index % PAGE as usize == 0 {
             fences.push(key);
         }
+        filter.add(key);
         previous = key;
     }
-    Some(fences)
+    Some((fences, filter))
 }
 
 fn be(data: &[u8], start: usize, width: usize) -> Option<u64> {
