@@ -1,8 +1,9 @@
-//! Item actions: the extension points of backup and restore.
+//! Item actions: the extension points of backup, restore and deletion.
 //!
 //! The built-in actions live in one file each below this module; Velero's Go plugins will implement the same traits over gRPC.
 //! v1 plugins are v2 plugins without operations, by one adapter: it leaves `progress` and `cancel` as they are here.
 
+pub(crate) mod applicable;
 pub mod backup;
 pub mod chain;
 pub mod item_block;
@@ -150,6 +151,13 @@ pub enum ActionError {
     /// The action itself gave up.
     #[error("{0}")]
     Failed(String),
+}
+
+impl ActionError {
+    /// Whether the same may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Cluster { source, .. } if source.is_retryable())
+    }
 }
 
 /// What an action on a backup may look at.
@@ -333,4 +341,26 @@ pub trait RestoreAction: Send + Sync {
     ) -> Result<(), ActionError> {
         Ok(())
     }
+}
+
+/// What an action on the deletion of a backup may look at.
+pub struct DeleteContext<'a> {
+    /// The backup that is being deleted, as plugins receive it.
+    pub backup: &'a bowline_api::Backup,
+    /// The ports of the run.
+    pub ports: &'a Ports,
+}
+
+/// An action that runs on each object of a backup that is being deleted, before its files go.
+#[async_trait]
+pub trait DeleteAction: Send + Sync {
+    /// Full name, such as `velero.io/dataupload-delete`.
+    fn name(&self) -> &str;
+
+    /// Which objects to call it for. Asked once a run. Namespaces are those of the backup.
+    async fn selector(&self) -> Result<ActionSelector, ActionError>;
+
+    /// Deletes what the object, as it is in the backup, stands for elsewhere. MUST succeed when that is gone already: a deletion that
+    /// was cut short is done again.
+    async fn execute(&self, item: &Object, context: &DeleteContext<'_>) -> Result<(), ActionError>;
 }

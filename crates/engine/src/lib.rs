@@ -13,6 +13,7 @@ pub mod archive;
 pub mod backup;
 pub mod budget;
 pub mod catalog;
+pub mod deletion;
 pub mod diff;
 pub mod finding;
 pub mod hook;

@@ -1,9 +1,20 @@
 //! Repeats what failed for a passing reason, with growing pauses, and respects what the server asks for.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::port::{Clock, ClusterError};
+use crate::catalog::Kind;
+use crate::port::{Clock, Cluster, ClusterError, ObjectRef};
+
+/// Whether nothing gets through to the cluster at the moment. What fails while other requests are answered is the fault of one kind,
+/// such as that of an aggregated API server or webhook; what fails like this is worth another run later. An API server that has lost its
+/// storage still tells its version, so an object is asked for as well.
+pub async fn is_away(cluster: &dyn Cluster) -> bool {
+    let kind = Arc::new(Kind::builtin("", "v1", "Namespace", "namespaces", false));
+    let any = ObjectRef { kind, namespace: None, name: "default".to_owned() };
+    cluster.version().await.is_err() || cluster.get(&any).await.is_err_and(|error| error.is_retryable())
+}
 
 /// How often and how long to try.
 #[derive(Clone, Copy, Debug)]

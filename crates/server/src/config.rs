@@ -20,7 +20,9 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// Address of metrics, health and downloads (`metrics-address`), `host:port`; without a host all interfaces.
     pub metrics_address: String,
-    /// Where clients reach that address (our `public-url`), such as `http://10.0.0.7:8085`; `None` guesses from `metrics_address`.
+    /// Address of profiles (`profiler-address`); `None` for none.
+    pub profiler_address: Option<String>,
+    /// Where clients reach that address of downloads (our `public-url`), such as `http://10.0.0.7:8085`; `None` guesses from `metrics_address`.
     pub public_url: Option<String>,
     /// Where temporary files go; `None` is the system's place for them.
     pub scratch_directory: Option<PathBuf>,
@@ -114,6 +116,7 @@ impl Default for Config {
             connect: ConnectOptions::default(),
             log: telemetry::Settings::default(),
             metrics_address: ":8085".into(),
+            profiler_address: None,
             public_url: None,
             scratch_directory: None,
             instance: None,

@@ -22,8 +22,9 @@ mod targets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_api::Kind;
+use bowline_api::{Backup, Kind, label};
 use bowline_reconcile::{Cache, Change, Reconcile, Worker};
+use kube::ResourceExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -38,6 +39,7 @@ const QUEUE: usize = 256;
 pub(crate) fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     let caches = &context.caches;
     let config = &context.config;
+    tasks.spawn(resync_gauges(Arc::clone(context)));
     let mut starter = Starter { context, tasks };
     starter.start(backup_storage_location::Locations::new(context), &caches.locations, 4);
     starter.start(backup_queue::Queue::new(context), &caches.backups, 1);
@@ -72,6 +74,31 @@ impl Starter<'_> {
         let failures = self.context.metrics.own.failures(reconciler.name());
         let worker = Worker::new(Arc::new(reconciler), concurrency).counting(failures);
         self.tasks.spawn(worker.run(rx, self.context.stop.clone()));
+    }
+}
+
+/// The schedule that made a backup, as the metrics' label; empty for none.
+pub(crate) fn schedule_of(backup: &Backup) -> &str {
+    backup.labels().get(label::SCHEDULE_NAME).map_or("", String::as_str)
+}
+
+/// How often gauges are set anew that follow from what exists.
+const RESYNC: Duration = Duration::from_mins(1);
+
+/// Sets what the metrics say of the objects that exist, for as long as it is polled.
+async fn resync_gauges(context: Arc<Context>) {
+    let (caches, metrics) = (&context.caches, &context.metrics);
+    let resync = async {
+        tokio::join!(caches.backups.ready(), caches.restores.ready());
+        loop {
+            metrics.backup.resync(&caches.backups.list());
+            metrics.restore.total.set(caches.restores.list().len() as f64);
+            context.ports.clock.sleep(RESYNC).await;
+        }
+    };
+    tokio::select! {
+        () = context.stop.cancelled() => {}
+        () = resync => {}
     }
 }
 

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bowline_engine::port::{Clock, PodExec};
 use bowline_reconcile::telemetry::RunLogs;
 use bowline_store::{LocationConfig, ObjectStore};
+use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::{Connection, KubeExec, SystemClock};
@@ -25,6 +26,8 @@ pub struct Host {
     pub clock: Arc<dyn Clock>,
     /// The logs of backups and restores; the log layer of the process writes into them.
     pub logs: RunLogs,
+    /// Where the metrics are registered; empty at first.
+    pub registry: Registry,
     /// Cancelled for a clean end.
     pub stop: CancellationToken,
 }
@@ -33,7 +36,8 @@ impl Host {
     /// The real parts around a connection.
     pub fn new(connection: Connection, logs: RunLogs, stop: CancellationToken) -> Self {
         let exec = Arc::new(KubeExec::new(connection.client.clone()));
-        Self { connection, stores: Arc::new(BuiltinStores), exec, clock: Arc::new(SystemClock), logs, stop }
+        let (stores, clock) = (Arc::new(BuiltinStores), Arc::new(SystemClock));
+        Self { connection, stores, exec, clock, logs, registry: Registry::new(), stop }
     }
 }
 

@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::adapter::chain;
 use crate::context::Context;
@@ -20,13 +21,23 @@ use crate::download::Download;
 
 /// Listens until the server stops.
 pub(crate) async fn serve(context: Arc<Context>) -> io::Result<()> {
-    let address = address(&context.config.metrics_address);
+    let (address, stop) = (context.config.metrics_address.clone(), context.stop.clone());
+    listen(&address, router(context), stop, "metrics, health and downloads").await
+}
+
+/// Answers at an address until the stop.
+pub(crate) async fn listen(
+    at: &str,
+    router: Router,
+    stop: CancellationToken,
+    what: &'static str,
+) -> io::Result<()> {
+    let address = address(at);
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("address {address}: {error}")))?;
-    tracing::info!(address, "listening for metrics, health and downloads");
-    let stop = context.stop.clone();
-    axum::serve(listener, router(context)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    tracing::info!(address, "listening for {what}");
+    axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 /// `:8085` means every interface, as in Go.

@@ -18,6 +18,8 @@ mod leader;
 pub mod location;
 mod metrics;
 pub mod operation;
+#[cfg(feature = "profiler")]
+mod profile;
 mod startup;
 
 use std::sync::Arc;
@@ -33,6 +35,9 @@ pub use download::{DOWNLOAD_KEY, DOWNLOAD_PATH_ANNOTATION, MESSAGE_ANNOTATION};
 pub use failure::ApiError;
 pub use host::{BuiltinStores, Host, StoreRegistry};
 pub use leader::Election;
+
+/// Whether this program can take profiles of itself.
+pub const HAS_PROFILER: bool = cfg!(feature = "profiler");
 
 /// The version of server and client, as users see it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
@@ -59,6 +64,8 @@ pub async fn run_on(config: Config, host: Host) -> anyhow::Result<()> {
     let context = Arc::new(startup::context(config, &host, &mut watches).await?);
     let mut listener = JoinSet::new();
     listener.spawn(http::serve(Arc::clone(&context)));
+    #[cfg(feature = "profiler")]
+    watches.spawn(profile::serve(Arc::clone(&context)));
     let mut leading = std::pin::pin!(leader::lead(&context, &host.connection.client));
     let ended = tokio::select! {
         () = &mut leading => Ok(()),

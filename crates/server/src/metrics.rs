@@ -2,10 +2,10 @@
 
 mod own;
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bowline_api::{Backup, BackupPhase};
+use bowline_api::{Backup, BackupPhase, Time};
 use jiff::Timestamp;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -50,6 +50,8 @@ pub(crate) struct BackupMetrics {
     duration: HistogramVec,
     snapshots: [CounterVec; 3],
     csi_snapshots: [CounterVec; 3],
+    /// Backups that series name, with their schedules.
+    described: Mutex<BTreeMap<String, String>>,
 }
 
 /// Metrics of restores, by schedule of their backup.
@@ -69,8 +71,8 @@ pub(crate) struct DeletionMetrics {
     pub(crate) failure: CounterVec,
 }
 
-fn lock(schedules: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
-    schedules.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes metrics and registers them.
@@ -110,8 +112,7 @@ impl Maker<'_> {
 
 impl Metrics {
     /// Registers all metrics, those of backups without a schedule at 0.
-    pub(crate) fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+    pub(crate) fn new(registry: Registry) -> prometheus::Result<Self> {
         let maker = Maker(&registry);
         let metrics = Self {
             backup: BackupMetrics::new(&maker)?,
@@ -124,9 +125,9 @@ impl Metrics {
             )?,
             own: OwnMetrics::new(&registry)?,
             schedules: Mutex::default(),
-            registry: registry.clone(),
+            registry,
         };
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+        metrics.registry.register(Box::new(ProcessCollector::for_self()))?;
         metrics.start_schedule("");
         Ok(metrics)
     }
@@ -163,6 +164,9 @@ impl Metrics {
             let _ = gauge.remove_label_values(&[schedule]);
         }
         let _ = backup.duration.remove_label_values(&[schedule]);
+        for counter in &backup.csi_snapshots {
+            let _ = counter.remove_label_values(&[schedule, ""]);
+        }
     }
 
     fn counters(&self) -> impl Iterator<Item = &CounterVec> {
@@ -228,7 +232,23 @@ impl BackupMetrics {
             snapshots: maker.snapshots("volume_snapshot", "snapshots of volumes", SCHEDULE)?,
             csi_snapshots: maker.snapshots("csi_snapshot", "CSI snapshots of volumes", CSI)?,
             duration,
+            described: Mutex::default(),
         })
+    }
+
+    /// What is known of the backups that exist: how many there are, and when the last good one of each schedule ended. A server that has
+    /// just started knows of no other way.
+    pub(crate) fn resync(&self, backups: &[Arc<Backup>]) {
+        self.total.set(backups.len() as f64);
+        let mut last = BTreeMap::<&str, Timestamp>::new();
+        for backup in backups.iter().filter(|backup| backup.phase() == BackupPhase::Completed) {
+            let Some(Time(end)) = &backup.status.completion_timestamp else { continue };
+            let newest = last.entry(crate::controller::schedule_of(backup)).or_insert(*end);
+            *newest = (*newest).max(*end);
+        }
+        for (schedule, end) in last {
+            self.last_successful.with_label_values(&[schedule]).set(end.as_second() as f64);
+        }
     }
 
     /// Counts a backup that has come to its end.
@@ -244,10 +264,26 @@ impl BackupMetrics {
         };
         outcome.with_label_values(labels).inc();
         self.last_status.with_label_values(labels).set(f64::from(u8::from(good)));
-        if good {
-            self.last_successful.with_label_values(labels).set(now.as_second() as f64);
+        if backup.phase() == BackupPhase::FailedValidation {
+            return;
         }
-        let status = &backup.status;
+        let end = backup.status.completion_timestamp.as_ref().map_or(now, |Time(end)| *end);
+        if good {
+            self.last_successful.with_label_values(labels).set(end.as_second() as f64);
+        }
+        if let Some(Time(start)) = &backup.status.start_timestamp {
+            let seconds = end.duration_since(*start).as_secs();
+            self.duration.with_label_values(labels).observe(seconds as f64);
+        }
+        if archive_bytes > 0 {
+            self.tarball_size.with_label_values(labels).set(archive_bytes as f64);
+        }
+        self.describe(schedule, backup);
+    }
+
+    /// What a backup that ran says of its content.
+    fn describe(&self, schedule: &str, backup: &Backup) {
+        let (labels, status) = (&[schedule], &backup.status);
         if let Some(progress) = &status.progress {
             self.items_total.with_label_values(labels).set(f64::from(progress.total_items));
         }
@@ -255,12 +291,21 @@ impl BackupMetrics {
         if status.warnings > 0 {
             self.warning.with_label_values(labels).inc();
         }
-        if archive_bytes > 0 {
-            self.tarball_size.with_label_values(labels).set(archive_bytes as f64);
+        let (attempted, completed) =
+            (status.csi_volume_snapshots_attempted, status.csi_volume_snapshots_completed);
+        let name = backup.metadata.name.clone().unwrap_or_default();
+        for (counter, count) in self.csi_snapshots.iter().zip([attempted, completed, attempted - completed]) {
+            counter.with_label_values(&[schedule, &name]).inc_by(f64::from(count.max(0)));
         }
-        if let Some(start) = &status.start_timestamp {
-            let seconds = now.duration_since(start.0).as_secs();
-            self.duration.with_label_values(labels).observe(seconds as f64);
+        lock(&self.described).insert(name, schedule.to_owned());
+    }
+
+    /// Drops the series that name a backup which is gone.
+    pub(crate) fn drop_backup(&self, name: &str) {
+        let Some(schedule) = lock(&self.described).remove(name) else { return };
+        for counter in &self.csi_snapshots {
+            // One that was dropped before is fine.
+            let _ = counter.remove_label_values(&[schedule.as_str(), name]);
         }
     }
 }

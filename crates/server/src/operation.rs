@@ -3,6 +3,7 @@
 
 mod backup;
 mod config_map;
+mod deletion;
 mod diff;
 mod finalize;
 mod prepare;
@@ -24,10 +25,11 @@ use crate::config::EngineSettings;
 
 pub use backup::{FinishedBackup, run_backup};
 pub use config_map::ConfigMapError;
+pub use deletion::{DeleteActionsError, run_delete_actions};
 pub use diff::{Against, DiffFailure, DiffReport, diff_backup};
 pub use finalize::{FinalizeError, complete_restore, finalize_backup, finalize_restore};
 pub use prepare::{prepare_backup, prepare_restore, validate_backup, validate_restore};
-pub use restore::{RestoreFailure, plan_restore, run_restore};
+pub use restore::{FinishedRestore, RestoreFailure, plan_restore, run_restore};
 pub use rounds::{RoundError, poll_backup, poll_restore};
 pub use rules::{PluginActions, RunRules};
 pub use source::{Source, SourceError};

@@ -122,7 +122,7 @@ pub(crate) async fn context(
         ports: ports(host, &client, &fence),
         caches,
         stores: Arc::new(Stores::new(Arc::new(FencedStores::new(Arc::clone(&host.stores), fence.clone())))),
-        metrics: Arc::new(Metrics::new()?),
+        metrics: Arc::new(Metrics::new(host.registry.clone())?),
         reporter: Reporter::new(client.clone(), "bowline", config.instance.clone()),
         logs: host.logs.clone(),
         signer: Arc::new(signer),

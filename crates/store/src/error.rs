@@ -62,7 +62,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The caller's own stream of data failed.
     Source,
-    /// The store asks to slow down, or is overloaded.
+    /// The store asks to slow down, or has trouble of its own that may pass.
     Busy,
     /// No answer in time.
     Timeout,
@@ -90,7 +90,7 @@ impl ErrorKind {
             Self::Corrupt => "the data is damaged",
             Self::TooLarge => "too large",
             Self::Source => "the data to store could not be read",
-            Self::Busy => "the store is overloaded",
+            Self::Busy => "the store is overloaded or in trouble",
             Self::Timeout => "no answer in time",
             Self::Unreachable => "the store can't be reached",
             Self::Other => "the store failed",

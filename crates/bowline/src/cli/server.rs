@@ -10,7 +10,7 @@ use bowline_reconcile::telemetry::{self, Format, Level};
 use bowline_server::adapter::ConnectOptions;
 use bowline_server::operation::RunRules;
 use bowline_server::{
-    BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, Periods,
+    BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, HAS_PROFILER, Periods,
 };
 
 use pending::Pending;
@@ -48,7 +48,10 @@ struct General {
     /// Address of metrics, health and downloads
     #[arg(long, value_name = "HOST:PORT", default_value = ":8085")]
     metrics_address: String,
-    /// Where clients reach that address, such as http://10.0.0.7:8085, for downloads of a filesystem location
+    /// Address of profiles, for `go tool pprof`; empty for none
+    #[arg(long, value_name = "HOST:PORT", default_value = PROFILER)]
+    profiler_address: String,
+    /// Where clients reach the address of downloads, such as http://10.0.0.7:8085, for those of a filesystem location
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Folder for temporary files (default: the system's)
@@ -155,6 +158,8 @@ struct Limits {
     restore_resource_priorities: Vec<String>,
 }
 
+const PROFILER: &str = "localhost:6060";
+
 const EXAMPLES: &str = "
 # In a pod
 {program} server
@@ -169,7 +174,11 @@ impl Server {
     /// The checked settings.
     fn config(self, session: &Session) -> anyhow::Result<Config> {
         let Self { general, defaults, periods, limits, pending } = self;
-        let notices = pending.warnings()?;
+        let mut notices = pending.warnings()?;
+        if !HAS_PROFILER && !["", PROFILER].contains(&general.profiler_address.as_str()) {
+            notices
+                .push("--profiler-address has no effect: this program was built without profiles".to_owned());
+        }
         let mut disabled_controllers = general.disable_controllers;
         for name in &disabled_controllers {
             if !CONTROLLERS.contains(&name.as_str()) {
@@ -195,6 +204,7 @@ impl Server {
             },
             log: telemetry::Settings { level: general.log_level, format: general.log_format },
             metrics_address: general.metrics_address,
+            profiler_address: Some(general.profiler_address).filter(|address| !address.is_empty()),
             public_url: general.public_url,
             scratch_directory: general.scratch_dir,
             election: general
@@ -309,3 +319,6 @@ fn period(flag: &str, value: Duration) -> anyhow::Result<StdDuration> {
 fn at_least_one(flag: &str, value: usize) -> anyhow::Result<usize> {
     if value == 0 { Err(Failure::new(format!("{flag} must be at least 1")).into()) } else { Ok(value) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,7 @@ pub(crate) async fn restore(session: &Session, mut restore: Restore, place: Plac
         .watched(RESTORE_STOPPED, namespace, async |operation| {
             let done = Box::pin(operation::run_restore(&operation, restore, backup)).await?;
             // There are no controllers that would do this later.
-            Box::pin(operation::complete_restore(&operation, done)).await
+            Box::pin(operation::complete_restore(&operation, done.restore)).await
         })
         .await?;
     run.restore_done(&name, &done, start.elapsed()).await

@@ -1,7 +1,7 @@
 //! Item blocks: pods with hooks and what belongs to them, stored together between the hooks of all their pods (behaviour §6.6, §6.9).
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
@@ -121,11 +121,38 @@ impl Run<'_> {
         let report = |failed: &hook::HookFailed| {
             self.report(Level::Error, &plan.resource, pod.head(), chain(failed));
         };
+        if phase == Phase::Pre {
+            self.frozen().push(pod.clone());
+        }
         let ran = hook::run(&hooks, pod, &*self.ports.exec, &self.hooks.counter, report).await;
+        if phase == Phase::Post || ran.is_err() {
+            self.frozen().retain(|frozen| frozen.head().key() != pod.head().key());
+        }
         if ran.is_err() && phase == Phase::Pre {
             let message = "the pod is missing in this backup, because a hook with onError Fail failed";
             self.report(Level::Error, &plan.resource, pod.head(), message);
         }
         ran.is_ok()
+    }
+
+    /// Runs the later hooks of pods that are between their hooks, because the backup ends early: no application may stay frozen.
+    pub(super) async fn thaw(&self) {
+        let pods = std::mem::take(&mut *self.frozen());
+        for pod in &pods {
+            let key = pod.head().key();
+            tracing::warn!(
+                pod = key,
+                "the backup ends between the hooks of this pod, the later ones are run"
+            );
+            let hooks = self.hooks.rules.of_pod(pod.head(), Phase::Post);
+            let report =
+                |failed: &hook::HookFailed| tracing::error!(pod = key, error = chain(failed), "hook failed");
+            // What failed has been said.
+            let _ = hook::run(&hooks, pod, &*self.ports.exec, &self.hooks.counter, report).await;
+        }
+    }
+
+    fn frozen(&self) -> MutexGuard<'_, Vec<Object>> {
+        self.hooks.frozen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,6 +18,7 @@ use crate::catalog::{GroupResource, Kind};
 use crate::finding::{Finding, Level, Place, chain};
 use crate::object::{Object, Page};
 use crate::port::{ClusterError, ListQuery};
+use crate::retry::is_away;
 
 /// Namespaces of one kind that are listed at once.
 const NAMESPACES_AT_ONCE: usize = 4;
@@ -258,7 +259,7 @@ impl Run<'_> {
         error: ClusterError,
     ) -> Result<(), BackupError> {
         let gone = matches!(error, ClusterError::Unauthorized { .. }) || error.is_retryable();
-        if gone && self.ports.cluster.version().await.is_err() {
+        if gone && is_away(&*self.ports.cluster).await {
             return Err(BackupError::List { resource: plan.name.clone(), source: error });
         }
         let (level, message) = if error.is_not_found() {

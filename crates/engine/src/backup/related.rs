@@ -13,7 +13,7 @@ use crate::action::ItemId;
 use crate::finding::{Level, chain};
 use crate::object::Object;
 use crate::port::{ClusterError, ObjectRef};
-use crate::retry::Retry;
+use crate::retry::{Retry, is_away};
 
 /// Objects that are fetched at once.
 pub(super) const FETCHES: usize = 8;
@@ -117,7 +117,7 @@ impl Run<'_> {
         object: &ObjectRef,
         error: ClusterError,
     ) -> Result<(), BackupError> {
-        if error.is_retryable() && self.ports.cluster.version().await.is_err() {
+        if error.is_retryable() && is_away(&*self.ports.cluster).await {
             return Err(BackupError::List { resource: object.to_string(), source: error });
         }
         let message = format!("the object is missing in this backup, reading it failed: {}", chain(&error));

@@ -132,3 +132,14 @@ pub enum BackupError {
     #[error("the backup was cancelled")]
     Cancelled,
 }
+
+impl BackupError {
+    /// Whether another run may succeed without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Discover(source) | Self::List { source, .. } => source.is_retryable(),
+            Self::Action(source) => source.is_retryable(),
+            Self::Invalid(_) | Self::Archive(_) | Self::Stored(_) | Self::Cancelled => false,
+        }
+    }
+}

@@ -75,10 +75,12 @@ pub(super) struct Hooks<'a> {
     pub(super) behind: Mutex<Vec<ItemId>>,
     /// Objects whose related objects are looked after.
     pub(super) searched: Written,
+    /// Pods between their hooks.
+    pub(super) frozen: Mutex<Vec<Object>>,
 }
 
 /// Makes a backup: writes the archive and says what is in it. Nothing is kept when this fails or when `cancel` is cancelled: the
-/// archive's reader then sees an error, not an end.
+/// archive's reader then sees an error, not an end. Pods that are between their hooks then still get the later ones.
 pub async fn run(
     request: &BackupRequest,
     ports: &Ports,
@@ -86,25 +88,15 @@ pub async fn run(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<BackupOutcome, BackupError> {
-    tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(BackupError::Cancelled),
-        outcome = make(request, ports, archive, progress) => outcome,
-    }
-}
-
-async fn make(
-    request: &BackupRequest,
-    ports: &Ports,
-    archive: pipe::Sink,
-    progress: &Progress,
-) -> Result<BackupOutcome, BackupError> {
-    let base = Base::new(request, ports, progress).await?;
+    let base = unless(cancel, Base::new(request, ports, progress)).await?;
     let run = base.run(archive);
-    run.collect().await?;
+    if let Err(error) = unless(cancel, run.collect()).await {
+        run.thaw().await;
+        return Err(error);
+    }
     let Run { writer, ledger, hooks, .. } = run;
     let counts = hooks.counter.counts();
-    let written = writer.finish().await.map_err(BackupError::Archive)?;
+    let written = unless(cancel, async { writer.finish().await.map_err(BackupError::Archive) }).await?;
     tracing::info!(bytes = written.bytes, tar_bytes = written.tar_bytes, "archive written");
     let ((total_items, stored_items), kept) = ledger.into_parts();
     let volumes = kept.volumes.report(&request.volume_rules());
@@ -118,6 +110,18 @@ async fn make(
         stored_items,
         hooks: counts,
     })
+}
+
+/// Does some work unless the run is cancelled before its end.
+async fn unless<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, BackupError>>,
+) -> Result<T, BackupError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(BackupError::Cancelled),
+        done = work => done,
+    }
 }
 
 impl<'a> Base<'a> {
@@ -167,6 +171,7 @@ impl<'a> Base<'a> {
                 held: Mutex::default(),
                 behind: Mutex::default(),
                 searched: Written::default(),
+                frozen: Mutex::default(),
             },
             writer: Writer::new(archive, Arc::clone(&self.ports.clock)),
             written: Written::default(),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::pace::Pace;
 use crate::object::Object;
 use crate::port::{Clock, Cluster, ClusterError, ObjectRef, Patch, Ports, WriteOptions};
-use crate::retry::Retry;
+use crate::retry::{Retry, is_away};
 
 /// The cluster as a restore talks to it.
 pub(super) struct Client {
@@ -61,7 +61,8 @@ impl Client {
         self.persist(|| self.paced(send())).await
     }
 
-    /// Repeats a request while that may help. An API server that stays away for as long as that is lost to the whole run.
+    /// Repeats a request while that may help. An API server that stays away for as long as that is lost to the whole run; one that
+    /// answers others is not.
     async fn persist<T, F>(&self, send: impl FnMut() -> F) -> Result<T, ClusterError>
     where
         F: Future<Output = Result<T, ClusterError>>,
@@ -72,7 +73,10 @@ impl Client {
             () = self.stop.cancelled() => return stopped(),
             answer = self.retry.run(&*self.clock, send) => answer,
         };
-        if let Err(error @ (ClusterError::Unavailable { .. } | ClusterError::Timeout)) = &answer {
+        if let Err(error) = &answer
+            && error.is_retryable()
+            && is_away(&*self.cluster).await
+        {
             self.lock_lost().get_or_insert_with(|| error.clone());
             self.stop.cancel();
         }

@@ -120,3 +120,14 @@ pub enum RestoreError {
     #[error("the restore was cancelled")]
     Cancelled,
 }
+
+impl RestoreError {
+    /// Whether another run may succeed without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Discover(source) | Self::ClusterLost { source, .. } => source.is_retryable(),
+            Self::Action(source) => source.is_retryable(),
+            Self::Invalid(_) | Self::Archive(_) | Self::Cancelled => false,
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bowline_api::backup::BackupProgress;
-use bowline_api::{Backup, BackupPhase, BackupStorageLocation, Time, label};
+use bowline_api::{Backup, BackupPhase, BackupStorageLocation, Time};
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Next, Reconcile};
 use bowline_store::BackupStore;
@@ -16,6 +16,7 @@ use kube::ResourceExt;
 
 use super::attempts;
 use super::run::{self, Finished, Runner, Subject, Trouble, Verdict};
+use super::schedule_of;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable, choose};
@@ -130,20 +131,21 @@ impl Runner for Backups {
         let scratch = self.context.config.scratch();
         let operation = self.context.tools(&scratch, progress).on(&store, &self.context.logs);
         let finished = run_backup(&operation, backup.clone()).await.map_err(|_| Trouble::Stopped)?;
-        let (mut object, archive_bytes) = (finished.backup, finished.archive_bytes);
-        if let Some(hint) = finished.hint {
+        let (mut object, archive_bytes, is_temporary) =
+            (finished.backup, finished.archive_bytes, finished.is_temporary);
+        if let Some(hint) = finished.hint.filter(|_| !is_temporary) {
             object.status.failure_reason = format!("{}; {hint}", object.status.failure_reason);
         }
-        Ok(Finished { object, archive_bytes })
+        Ok(Finished { object, archive_bytes, is_temporary })
     }
 
     fn count_start(&self, backup: &Backup) {
-        self.context.metrics.backup.attempt.with_label_values(&[schedule(backup)]).inc();
+        self.context.metrics.backup.attempt.with_label_values(&[schedule_of(backup)]).inc();
     }
 
     fn count(&self, finished: &Finished<Backup>) {
-        let Finished { object, archive_bytes } = finished;
-        self.context.metrics.backup.finished(schedule(object), object, *archive_bytes, self.context.now());
+        let Finished { object, archive_bytes, .. } = finished;
+        self.context.metrics.backup.finished(schedule_of(object), object, *archive_bytes, self.context.now());
     }
 }
 
@@ -159,6 +161,10 @@ impl Subject for Backup {
         self.status.phase = Some(BackupPhase::Failed);
         self.status.failure_reason = reason;
         self.status.completion_timestamp = Some(Time(now));
+    }
+
+    fn failure_reason(&mut self) -> &mut String {
+        &mut self.status.failure_reason
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -191,11 +197,6 @@ fn finished_as(backup: &Backup, stored: Backup) -> Backup {
     Backup { status: stored.status, ..backup.clone() }
 }
 
-/// The schedule that made the backup, as the metrics' label.
-pub(super) fn schedule(backup: &Backup) -> &str {
-    backup.labels().get(label::SCHEDULE_NAME).map_or("", String::as_str)
-}
-
 #[async_trait]
 impl Reconcile for Backups {
     fn name(&self) -> &'static str {
@@ -204,7 +205,10 @@ impl Reconcile for Backups {
 
     async fn reconcile(&self, name: &str) -> Result<Next, Failure> {
         let caches = &self.context.caches;
-        let Some(cached) = caches.backups.get(name) else { return Ok(Next::OnChange) };
+        let Some(cached) = caches.backups.get(name) else {
+            self.context.metrics.backup.drop_backup(name);
+            return Ok(Next::OnChange);
+        };
         if decide(&cached) == Step::Nothing {
             return Ok(Next::OnChange);
         }

@@ -31,7 +31,7 @@ impl BackupFinalizer {
         let store = self.context.store(&location).await?;
         let (scratch, progress) = (self.context.config.scratch(), Progress::default());
         let done = finalize_backup(&self.context.tools(&scratch, &progress), &store, backup.clone()).await?;
-        let finished = Finished { object: done.backup, archive_bytes: done.archive_bytes };
+        let finished = Finished { archive_bytes: done.archive_bytes, ..Finished::bare(done.backup) };
         run::finish(&Backups::new(&self.context), backup, finished).await
     }
 }

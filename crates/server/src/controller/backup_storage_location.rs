@@ -85,6 +85,24 @@ impl Locations {
         marked.or_else(|| fallback().map(|location| location.name_any()))
     }
 
+    /// What becomes of one location may make another one the default, or not the default any more.
+    async fn mark_others(&self, name: &str) -> Result<(), Failure> {
+        let default = self.default_location();
+        for other in self.context.caches.locations.list() {
+            let is_default = default.as_ref() == Some(&other.name_any());
+            if other.name_any() != name && other.spec.default != is_default {
+                self.set_default(&other, is_default).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_default(&self, location: &BackupStorageLocation, default: bool) -> Result<(), Failure> {
+        let mut after = location.clone();
+        after.spec.default = default;
+        self.context.patch(location, &after, Guard::Unchanged).await.map(drop).map_err(failure)
+    }
+
     async fn validate(&self, location: &BackupStorageLocation) -> Result<(), Failure> {
         let name = location.name_any();
         let result = self.probe(location).await;
@@ -148,8 +166,10 @@ impl Reconcile for Locations {
     async fn reconcile(&self, name: &str) -> Result<Next, Failure> {
         let Some(location) = self.context.caches.locations.get(name) else {
             self.forget(name);
+            self.mark_others(name).await?;
             return Ok(Next::OnChange);
         };
+        self.mark_others(name).await?;
         let default = self.default_location();
         let step = decide(&Observed {
             location: &location,
@@ -160,9 +180,7 @@ impl Reconcile for Locations {
         });
         match step {
             Step::SetDefault(default) => {
-                let mut after = (*location).clone();
-                after.spec.default = default;
-                self.context.patch(&*location, &after, Guard::Unchanged).await.map_err(failure)?;
+                self.set_default(&location, default).await?;
                 Ok(Next::OnChange)
             }
             Step::Validate => {

@@ -1,6 +1,8 @@
 //! backup-sync: backups that are in a location and not in the cluster become objects, and objects whose files are gone are removed
 //! (backup-format §1.4).
 
+mod unready;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use self::unready::Unready;
 use super::remaining;
 use crate::context::{Context, elapsed};
 use crate::counted::Counted;
@@ -26,6 +29,7 @@ const PARALLEL: usize = 8;
 
 pub(super) struct Sync {
     context: Arc<Context>,
+    unready: Unready,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -124,7 +128,7 @@ fn claimed(backups: &[Arc<Backup>], location: &str) -> Vec<Arc<Backup>> {
 
 impl Sync {
     pub(super) fn new(context: &Arc<Context>) -> Self {
-        Self { context: Arc::clone(context) }
+        Self { context: Arc::clone(context), unready: Unready::default() }
     }
 
     async fn sync(&self, location: &BackupStorageLocation) -> Result<(), Failure> {
@@ -133,12 +137,20 @@ impl Sync {
         // Looked at before the store is: a backup that becomes complete meanwhile is in neither list.
         let claimed = claimed(&self.context.caches.backups.list(), &name);
         let stored: BTreeSet<String> = store.list_backups().await?.into_iter().collect();
-        let unknown = stored.iter().filter(|backup| self.context.caches.backups.get(backup).is_none());
-        stream::iter(unknown)
+        let unknown: BTreeSet<&String> =
+            stored.iter().filter(|backup| self.context.caches.backups.get(backup).is_none()).collect();
+        self.unready.keep_only(&name, &unknown);
+        let now = self.context.now();
+        let due = unknown.into_iter().filter(|backup| self.unready.is_due(&name, backup, now));
+        stream::iter(due)
             .for_each_concurrent(PARALLEL, async |backup| {
+                let imported = self.import(&store, &name, backup).await;
                 // One damaged backup must not hide the others.
-                if let Err(error) = self.import(&store, &name, backup).await {
+                if let Err(error) = &imported {
                     tracing::error!(backup, location = name, error = %error, "stored backup can't be taken over");
+                }
+                if !imported.unwrap_or(false) {
+                    self.unready.note(&name, backup, now);
                 }
             })
             .await;
@@ -157,11 +169,12 @@ impl Sync {
         Ok(BackupStore::new(Arc::new(Counted::new(Arc::clone(store.objects()), requests))))
     }
 
-    async fn import(&self, store: &BackupStore, location: &str, name: &str) -> Result<(), Failure> {
+    /// Makes an object of a stored backup. Returns whether there is one to be made an object of.
+    async fn import(&self, store: &BackupStore, location: &str, name: &str) -> Result<bool, Failure> {
         let stored = match store.metadata(name).await {
             Ok(stored) => stored,
             // A run that is not finished, or what one left behind.
-            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
         };
         if stored.name_any() != name {
@@ -170,16 +183,17 @@ impl Sync {
         let schedules = self.context.caches.schedules.list();
         let namespace = &self.context.config.namespace;
         let Some(backup) = adopt(stored, location, namespace, &schedules, self.context.now()) else {
-            return Ok(());
+            return Ok(false);
         };
         let created = match self.context.create(&backup).await {
             Ok(created) => created,
-            Err(error) if error.is_conflict() => return Ok(()),
+            Err(error) if error.is_conflict() => return Ok(true),
             Err(error) => return Err(error.into()),
         };
         tracing::info!(backup = name, location, "stored backup is now known to the cluster");
         self.context.metrics.own.sync_imported.with_label_values(&[location]).inc();
-        self.import_volumes(store, location, &created).await
+        self.import_volumes(store, location, &created).await?;
+        Ok(true)
     }
 
     async fn import_volumes(

@@ -1,4 +1,5 @@
-//! DeleteBackupRequest: deletes a backup entirely: its files (metadata first), the restores made from it, and the object.
+//! DeleteBackupRequest: deletes a backup entirely: what its delete item actions know of, its files (metadata first), the restores made
+//! from it, and the object.
 //!
 //! What can't be deleted leaves the backup in place, and the request says why.
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bowline_api::request::DeleteBackupRequestPhase as Phase;
 use bowline_api::{Backup, BackupPhase, DeleteBackupRequest, Restore, label};
+use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use bowline_store::BackupStore;
 use jiff::Timestamp;
@@ -17,7 +19,8 @@ use super::remaining;
 use crate::adapter::chain;
 use crate::context::{Context, elapsed};
 use crate::failure::failure;
-use crate::location::check_writable;
+use crate::location::{LocationError, check_writable};
+use crate::operation::run_delete_actions;
 
 /// How long a request that failed can be read.
 const KEPT: Duration = Duration::from_hours(24);
@@ -30,7 +33,7 @@ pub(super) struct Deletions {
 enum Step {
     /// Delete the backup.
     Process,
-    /// Delete the request.
+    /// Delete the request: its answer was there to be read for long enough, or an older one asks for the same.
     Forget,
     /// The answer can still be read.
     Wait(Duration),
@@ -43,6 +46,30 @@ fn decide(request: &DeleteBackupRequest, now: Timestamp) -> Step {
     let created = request.metadata.creation_timestamp.as_ref();
     let age = created.map_or(KEPT, |created| elapsed(created.0, now));
     remaining(KEPT, age).map_or(Step::Forget, Step::Wait)
+}
+
+/// Whether an older request asks for the same and is not answered yet. As in Velero there is one at a time.
+fn is_repeated(request: &DeleteBackupRequest, all: &[Arc<DeleteBackupRequest>]) -> bool {
+    let place = |it: &DeleteBackupRequest| (it.metadata.creation_timestamp.clone(), it.name_any());
+    all.iter().any(|other| {
+        other.spec.backup_name == request.spec.backup_name
+            && other.status.phase != Some(Phase::Processed)
+            && place(other) < place(request)
+    })
+}
+
+/// Why a backup is not deleted.
+enum Stop {
+    /// The request says these.
+    Errors(Vec<String>),
+    /// This server stops, and the next one goes on.
+    Handover,
+}
+
+impl<E: std::error::Error + 'static> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Errors(vec![chain(&error)])
+    }
 }
 
 /// Why a backup must not be deleted now.
@@ -66,27 +93,56 @@ impl Deletions {
 
     async fn process(&self, request: &DeleteBackupRequest) -> Result<(), Failure> {
         let name = &request.spec.backup_name;
-        let metrics = &self.context.metrics.deletion;
-        let backup = self.context.caches.backups.get(name);
-        let schedule = backup.as_deref().map_or("", super::backup::schedule).to_owned();
-        metrics.attempt.with_label_values(&[&schedule]).inc();
-        let result = match backup {
-            _ if name.is_empty() => Err(vec!["spec.backupName is required".to_owned()]),
-            // The object goes last: a server before this one did it all but this.
-            None if request.status.phase == Some(Phase::InProgress) => Ok(()),
-            None => Err(vec![format!("backup {name:?} not found")]),
-            Some(backup) => self.delete(request, &backup).await,
+        let Some(backup) = self.context.caches.backups.get(name) else {
+            return match request.status.phase {
+                // The object goes last: a server before this one did it all but this.
+                Some(Phase::InProgress) => self.succeed(name, "").await,
+                _ if name.is_empty() => {
+                    self.answer(request, vec!["spec.backupName is required".into()]).await
+                }
+                _ => self.answer(request, vec!["backup not found".into()]).await,
+            };
         };
-        match result {
-            Ok(()) => {
-                metrics.success.with_label_values(&[&schedule]).inc();
-                tracing::info!(backup = name, "backup is deleted");
-                self.forget_requests(name).await
-            }
-            Err(errors) => {
-                metrics.failure.with_label_values(&[&schedule]).inc();
+        if let Err(reason) = self.check(&backup) {
+            return self.answer(request, vec![reason]).await;
+        }
+        let schedule = super::schedule_of(&backup);
+        if request.status.phase != Some(Phase::InProgress) {
+            self.context.metrics.deletion.attempt.with_label_values(&[schedule]).inc();
+        }
+        match self.delete(request, &backup).await {
+            Ok(()) => self.succeed(name, schedule).await,
+            Err(Stop::Handover) => Ok(()),
+            Err(Stop::Errors(errors)) => {
+                self.context.metrics.deletion.failure.with_label_values(&[schedule]).inc();
                 tracing::error!(backup = name, error = errors.join("; "), "backup can't be deleted");
                 self.answer(request, errors).await
+            }
+        }
+    }
+
+    async fn succeed(&self, backup: &str, schedule: &str) -> Result<(), Failure> {
+        self.context.metrics.deletion.success.with_label_values(&[schedule]).inc();
+        tracing::info!(backup, "backup is deleted");
+        self.forget_requests(backup).await
+    }
+
+    /// Why a backup must not be deleted now, in Velero's words.
+    fn check(&self, backup: &Backup) -> Result<(), String> {
+        if let Some(reason) = guard(backup) {
+            return Err(reason.to_owned());
+        }
+        let name = &backup.spec.storage_location;
+        let refused = "cannot delete backup because backup storage location";
+        let location =
+            self.context.location(name).map_err(|_| format!("backup storage location {name} not found"))?;
+        match check_writable(&location) {
+            Ok(()) => Ok(()),
+            Err(LocationError::ReadOnly(_)) => {
+                Err(format!("{refused} {name} is currently in read-only mode"))
+            }
+            Err(error) => {
+                Err(format!("{refused} {name} is currently in Unavailable state: {}", chain(&error)))
             }
         }
     }
@@ -98,25 +154,45 @@ impl Deletions {
         self.context.patch(request, &after, Guard::None).await.map(drop).map_err(failure)
     }
 
-    async fn delete(&self, request: &DeleteBackupRequest, backup: &Backup) -> Result<(), Vec<String>> {
-        let one = |error: &(dyn std::error::Error + 'static)| vec![chain(error)];
-        if let Some(reason) = guard(backup) {
-            return Err(vec![reason.to_owned()]);
-        }
-        let location = self.context.location(&backup.spec.storage_location).map_err(|error| one(&error))?;
-        check_writable(&location).map_err(|error| one(&error))?;
-        let store = self.context.store(&location).await.map_err(|error| one(&error))?;
+    async fn delete(&self, request: &DeleteBackupRequest, backup: &Backup) -> Result<(), Stop> {
+        let location = self.context.location(&backup.spec.storage_location)?;
+        let store = self.context.store(&location).await?;
         let name = backup.name_any();
-        check_volumes(&store, &name).await?;
-        self.mark(request, backup).await.map_err(|error| one(&error))?;
-        self.delete_restores(&store, &name).await?;
-        let report = store.delete_backup(&name).await.map_err(|error| one(&error))?;
+        check_volumes(&store, &name).await.map_err(Stop::Errors)?;
+        self.mark(request, backup).await?;
+        let mut errors = self.run_actions(&store, backup).await?;
+        let deleted = self.delete_files(&store, &name).await;
+        if let Err(failed) = deleted {
+            errors.extend(failed);
+            return Err(Stop::Errors(errors));
+        }
+        Ok(self.context.delete(backup).await?)
+    }
+
+    /// Runs the delete item actions. What they fail at is said, and goes with the backup, as in Velero.
+    async fn run_actions(&self, store: &BackupStore, backup: &Backup) -> Result<Vec<String>, Stop> {
+        let (scratch, progress) = (self.context.config.scratch(), Progress::default());
+        let tools = self.context.tools(&scratch, &progress);
+        let errors = match run_delete_actions(&tools, store, backup).await {
+            Err(error) if error.is_cancelled() => return Err(Stop::Handover),
+            errors => errors?,
+        };
+        for error in &errors {
+            tracing::error!(backup = backup.name_any(), error, "a delete item action failed");
+        }
+        if !errors.is_empty() {
+            let note = format!("what these stand for may be left behind: {}", errors.join("; "));
+            self.context.reporter.warning(backup, "DeleteItemActionFailed", &note).await;
+        }
+        Ok(errors)
+    }
+
+    async fn delete_files(&self, store: &BackupStore, backup: &str) -> Result<(), Vec<String>> {
+        self.delete_restores(store, backup).await?;
+        let report = store.delete_backup(backup).await.map_err(|error| vec![chain(&error)])?;
         let failed: Vec<_> =
             report.failed.iter().map(|(key, error)| format!("{key}: {}", chain(error))).collect();
-        if !failed.is_empty() {
-            return Err(failed);
-        }
-        self.context.delete(backup).await.map_err(|error| one(&error))
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
     /// Says that the work has begun: from here on the backup is no good any more.
@@ -195,7 +271,11 @@ impl Reconcile for Deletions {
             Step::Process => {
                 let live = self.context.live::<DeleteBackupRequest>(name).await.map_err(failure)?;
                 if let Some(request) = live.filter(|live| decide(live, self.context.now()) == Step::Process) {
-                    self.process(&request).await?;
+                    if is_repeated(&request, &caches.delete_requests.list()) {
+                        self.context.delete(&request).await.map_err(failure)?;
+                    } else {
+                        self.process(&request).await?;
+                    }
                 }
             }
             Step::Forget => self.context.delete(&*request).await.map_err(failure)?,

@@ -64,7 +64,7 @@ fn source(restore: &Restore, backups: &[Arc<Backup>]) -> Result<Arc<Backup>, Str
         return found.cloned().ok_or_else(|| format!("backups.velero.io {:?} not found", spec.backup_name));
     }
     let of_schedule = backups.iter().filter(|backup| {
-        super::backup::schedule(backup) == spec.schedule_name && backup.phase() == BackupPhase::Completed
+        super::schedule_of(backup) == spec.schedule_name && backup.phase() == BackupPhase::Completed
     });
     let started = |backup: &Backup| backup.status.start_timestamp.as_ref().map(|Time(at)| *at);
     let newest = of_schedule.max_by_key(|backup| started(backup));
@@ -95,7 +95,7 @@ impl Restores {
         let mut after = restore.clone();
         after.spec.backup_name = backup.name_any();
         // As Velero does, for whoever reads the object.
-        super::backup::schedule(&backup).clone_into(&mut after.spec.schedule_name);
+        super::schedule_of(&backup).clone_into(&mut after.spec.schedule_name);
         prepare_restore(&mut after, &self.context.config.defaults, self.context.now());
         let finalizers = after.metadata.finalizers.get_or_insert_default();
         if !finalizers.iter().any(|finalizer| finalizer == label::RESTORE_FINALIZER) {
@@ -122,7 +122,7 @@ impl Restores {
     /// The schedule that made the backup, as the metrics' label.
     fn schedule(&self, restore: &Restore) -> String {
         let backup = self.context.caches.backups.get(&restore.spec.backup_name);
-        backup.as_deref().map_or("", super::backup::schedule).to_owned()
+        backup.as_deref().map_or("", super::schedule_of).to_owned()
     }
 
     async fn refuse(&self, restore: &Restore, errors: Vec<String>) -> Result<(), Failure> {
@@ -176,8 +176,9 @@ impl Runner for Restores {
         let stored = store.metadata(&backup.name_any()).await?;
         let scratch = self.context.config.scratch();
         let operation = self.context.tools(&scratch, progress).on(&store, &self.context.logs);
-        let finished = run_restore(&operation, restore.clone(), stored).await;
-        finished.map(Finished::bare).map_err(|_| Trouble::Stopped)
+        let finished =
+            run_restore(&operation, restore.clone(), stored).await.map_err(|_| Trouble::Stopped)?;
+        Ok(Finished { is_temporary: finished.is_temporary, ..Finished::bare(finished.restore) })
     }
 
     fn count_start(&self, restore: &Restore) {
@@ -210,6 +211,10 @@ impl Subject for Restore {
         self.status.phase = Some(RestorePhase::Failed);
         self.status.failure_reason = reason;
         self.status.completion_timestamp = Some(Time(now));
+    }
+
+    fn failure_reason(&mut self) -> &mut String {
+        &mut self.status.failure_reason
     }
 
     fn verdict(&self) -> Option<Verdict> {

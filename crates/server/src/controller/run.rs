@@ -26,6 +26,8 @@ const PROGRESS: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
 /// How long the hand-over may take. The next server does without it.
 const HAND_OVER: Duration = Duration::from_secs(5);
+/// How long a run may take to end and clean up once its server is to stop. With the hand-over less than the server's own grace.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A kind whose objects are run.
 pub(super) trait Subject: Kind {
@@ -37,6 +39,9 @@ pub(super) trait Subject: Kind {
 
     /// Ends it as failed.
     fn fail(&mut self, reason: String, now: Timestamp);
+
+    /// Why it failed.
+    fn failure_reason(&mut self) -> &mut String;
 
     /// What is said about its end; nothing while there is none.
     fn verdict(&self) -> Option<Verdict>;
@@ -55,12 +60,14 @@ pub(super) struct Finished<K> {
     pub(super) object: K,
     /// Size of the archive that was stored; 0 when there is none.
     pub(super) archive_bytes: u64,
+    /// It is a bad end by a cause that may pass by itself. It stands only when there have been too many of them.
+    pub(super) is_temporary: bool,
 }
 
 impl<K> Finished<K> {
     /// One that stored no archive.
     pub(super) fn bare(object: K) -> Self {
-        Self { object, archive_bytes: 0 }
+        Self { object, archive_bytes: 0, is_temporary: false }
     }
 }
 
@@ -121,28 +128,31 @@ pub(super) async fn run<R: Runner>(runner: &R, before: &R::Object, after: R::Obj
         let outcome = tokio::select! {
             outcome = runner.attempt(&object, &progress) => outcome,
             never = watch(context, &mut latest, &progress) => match never {},
+            () = overdue(context) => Err(Trouble::Stopped),
         };
-        let reason = match outcome {
-            Ok(finished) => {
-                object.meta_mut().resource_version = latest.resource_version();
-                return finish(runner, &object, finished).await;
-            }
-            Err(Trouble::Temporary(reason)) => match again(context, &latest, &reason).await? {
-                Again::Go(next) => {
-                    object = *next;
-                    continue;
-                }
-                Again::GiveUp(reason) => reason,
-                Again::Stopped => return Ok(()),
-            },
-            Err(Trouble::Permanent(reason)) => reason,
+        object.meta_mut().resource_version = latest.resource_version();
+        let failed = match outcome {
+            Ok(finished) if finished.is_temporary => finished,
+            Ok(finished) => return finish(runner, &object, finished).await,
+            Err(Trouble::Temporary(reason)) => Finished::bare(failed(&latest, reason, context.now())),
+            Err(Trouble::Permanent(reason)) => return fail(runner, &latest, reason).await,
             Err(Trouble::Stopped) => {
                 hand_over(context, &latest).await;
                 return Ok(());
             }
         };
-        return fail(runner, &latest, reason).await;
+        match again(context, &latest, failed).await? {
+            Again::Go(next) => object = *next,
+            Again::GiveUp(finished) => return finish(runner, &object, *finished).await,
+            Again::Stopped => return Ok(()),
+        }
     }
+}
+
+/// Returns when the server is to stop and has waited long enough, such as for a store that does not answer.
+async fn overdue(context: &Context) {
+    context.stop.cancelled().await;
+    context.ports.clock.sleep(PATIENCE).await;
 }
 
 async fn begin<K: Subject>(context: &Context, before: &K, mut after: K) -> Result<K, ApiError> {
@@ -199,22 +209,29 @@ async fn write<K: Subject>(context: &Context, before: &K, after: &K) -> Result<K
 /// What comes after a failed attempt.
 enum Again<K> {
     Go(Box<K>),
-    GiveUp(String),
+    GiveUp(Box<Finished<K>>),
     Stopped,
 }
 
-async fn again<K: Subject>(context: &Context, latest: &K, reason: &str) -> Result<Again<K>, Failure> {
+async fn again<K: Subject>(
+    context: &Context,
+    latest: &K,
+    mut finished: Finished<K>,
+) -> Result<Again<K>, Failure> {
+    let reason = std::mem::take(finished.object.failure_reason());
     let mut after = latest.clone();
-    attempts::end(after.meta_mut(), reason);
+    attempts::end(after.meta_mut(), &reason);
     if attempts::used_up(after.meta()) {
-        return Ok(Again::GiveUp(attempts::exhausted(K::NOUN, after.meta())));
+        attempts::end(finished.object.meta_mut(), &reason);
+        *finished.object.failure_reason() = attempts::exhausted(K::NOUN, after.meta());
+        return Ok(Again::GiveUp(Box::new(finished)));
     }
     let failed = attempts::count(after.meta());
     let pause = FIRST_PAUSE * 4_u32.pow(failed.saturating_sub(1).min(3));
     tracing::warn!(
         kind = K::NOUN,
         name = latest.name_any(),
-        error = reason,
+        error = reason.as_str(),
         ?pause,
         "attempt failed, there will be another one"
     );
@@ -239,9 +256,14 @@ async fn hand_over<K: Subject>(context: &Context, latest: &K) {
 
 /// Ends a run as failed.
 pub(super) async fn fail<R: Runner>(runner: &R, before: &R::Object, reason: String) -> Result<(), Failure> {
-    let mut after = before.clone();
-    after.fail(reason, runner.context().now());
+    let after = failed(before, reason, runner.context().now());
     finish(runner, before, Finished::bare(after)).await
+}
+
+fn failed<K: Subject>(object: &K, reason: String, now: Timestamp) -> K {
+    let mut after = object.clone();
+    after.fail(reason, now);
+    after
 }
 
 /// Ends one that was begun too often.

@@ -90,7 +90,7 @@ fn refuse(schedule: &Schedule, error: String) -> Step {
 /// When the last run was due that made a backup, as its annotation says. The schedule's own status may lack it, when a server ended
 /// between the two.
 fn last_run(schedule: &str, backups: &[Arc<Backup>]) -> Option<Timestamp> {
-    let own = backups.iter().filter(|backup| super::backup::schedule(backup) == schedule);
+    let own = backups.iter().filter(|backup| super::schedule_of(backup) == schedule);
     own.filter_map(|backup| backup.annotations().get(RUN_ANNOTATION)?.parse().ok()).max()
 }
 
@@ -126,7 +126,7 @@ impl Schedules {
 
     fn is_underway(&self, schedule: &str) -> bool {
         let backups = self.context.caches.backups.list();
-        let mut own = backups.iter().filter(|backup| super::backup::schedule(backup) == schedule);
+        let mut own = backups.iter().filter(|backup| super::schedule_of(backup) == schedule);
         own.any(|backup| engine::is_underway(backup.status.phase.as_ref()))
     }
 

@@ -33,12 +33,12 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
     let name = format!("{}/{}", backup.namespace().unwrap_or_default(), backup.name_any());
     let log = operation.logs.start("backup", &name);
     let span = tracing::info_span!("run", backup = name);
-    let (mut archive_bytes, mut hint) = (0, None);
+    let mut finished = FinishedBackup::unstored(Backup::default());
     let result = attempt(operation, &mut backup, log).instrument(span.clone()).await;
     let _entered = span.enter();
     match result {
         Ok(bytes) => {
-            archive_bytes = bytes;
+            finished.archive_bytes = bytes;
             tracing::info!(phase = %backup.phase(), "backup completed");
         }
         Err(Attempt::Engine(BackupError::Cancelled)) => return Err(Stopped),
@@ -48,14 +48,15 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
             backup.status.validation_errors = errors;
         }
         Err(error) => {
-            hint = error.hint();
-            tracing::error!(error = chain(&error), hint, "backup failed");
+            finished.hint = error.hint();
+            finished.is_temporary = error.is_temporary();
+            tracing::error!(error = chain(&error), hint = finished.hint, "backup failed");
             backup.status.phase = Some(BackupPhase::Failed);
             backup.status.failure_reason = chain(&error);
             backup.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
         }
     }
-    Ok(FinishedBackup { backup, archive_bytes, hint })
+    Ok(FinishedBackup { backup, ..finished })
 }
 
 /// A backup that has come to an end, good or bad.
@@ -67,12 +68,14 @@ pub struct FinishedBackup {
     pub archive_bytes: u64,
     /// What the user can do when it failed, if anything is known.
     pub hint: Option<String>,
+    /// It failed by a cause that may pass by itself, so another attempt may succeed.
+    pub is_temporary: bool,
 }
 
 impl FinishedBackup {
     /// One of which nothing is stored and that says itself why.
     pub fn unstored(backup: Backup) -> Self {
-        Self { backup, archive_bytes: 0, hint: None }
+        Self { backup, archive_bytes: 0, hint: None, is_temporary: false }
     }
 }
 
@@ -82,15 +85,26 @@ enum Attempt {
     Engine(BackupError),
     #[error(transparent)]
     Store(#[from] bowline_store::Error),
+    #[error("failed to read the backup's resource policies")]
+    Policies(#[source] ConfigMapError),
     #[error("failed to begin the log")]
     Log(#[source] io::Error),
 }
 
 impl Attempt {
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_retryable(),
+            Self::Store(error) => error.is_retryable(),
+            Self::Policies(error) => error.is_retryable(),
+            Self::Log(_) => false,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint().map(str::to_owned),
-            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) => {
+            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) | Self::Policies(_) => {
                 Some("run it again when the API server answers; nothing of this one was kept".to_owned())
             }
             Self::Log(_) => Some("make room in the directory for temporary files".to_owned()),
@@ -183,8 +197,9 @@ async fn archive(
     let tools = operation.tools();
     // A backup that ignored its policies would save what the user wants left out.
     let request = request(&tools, backup, tools.backup_actions()).await;
-    let request = request.map_err(|error| {
-        Attempt::Engine(BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))]))
+    let request = request.map_err(|error| match error {
+        error if error.is_retryable() => Attempt::Policies(error),
+        error => Attempt::Engine(BackupError::Invalid(vec![format!("resourcePolicy: {}", chain(&error))])),
     })?;
     let (sink, source) = pipe::pipe();
     let bytes = Arc::new(AtomicU64::new(0));

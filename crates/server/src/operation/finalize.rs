@@ -82,7 +82,7 @@ pub async fn finalize_backup(
     status.phase = Some(if clean { BackupPhase::Completed } else { BackupPhase::PartiallyFailed });
     status.completion_timestamp = Some(Time(tools.ports.clock.now()));
     upload.commit(&backup).await?;
-    Ok(FinishedBackup { backup, archive_bytes, hint: None })
+    Ok(FinishedBackup { archive_bytes, ..FinishedBackup::unstored(backup) })
 }
 
 fn is_final(backup: &Backup) -> bool {

@@ -27,7 +27,7 @@ pub async fn run_restore(
     operation: &Operation<'_>,
     mut restore: Restore,
     backup: Backup,
-) -> Result<Restore, Stopped> {
+) -> Result<FinishedRestore, Stopped> {
     let name = format!("{}/{}", restore.namespace().unwrap_or_default(), restore.name_any());
     let log = operation.logs.start("restore", &name);
     let span = tracing::info_span!("run", restore = name);
@@ -37,7 +37,10 @@ pub async fn run_restore(
             return Err(Stopped);
         }
         finish(&mut restore, &result);
-        store_results(operation, &mut restore, result.ok()).await;
+        let is_temporary = match result {
+            Ok(outcome) => store_results(operation, &mut restore, outcome).await,
+            Err(error) => error.is_temporary(),
+        };
         await_volumes(operation, &mut restore).await;
         if !is_pending(&restore.phase()) {
             restore.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
@@ -46,10 +49,19 @@ pub async fn run_restore(
             Ok(log) => store_log(operation, &restore, log).await,
             Err(error) => tracing::warn!(error = %error, "the log could not be kept"),
         }
-        Ok(())
+        Ok(is_temporary)
     };
-    finished.instrument(span).await?;
-    Ok(restore)
+    let is_temporary = finished.instrument(span).await?;
+    Ok(FinishedRestore { restore, is_temporary })
+}
+
+/// A restore that has come to an end, good or bad, or goes on by itself.
+#[derive(Debug)]
+pub struct FinishedRestore {
+    /// The restore with its status.
+    pub restore: Restore,
+    /// It failed, or its results could not be stored, by a cause that may pass by itself; another attempt keeps what this one restored.
+    pub is_temporary: bool,
 }
 
 /// Why a restore could not be run, or planned.
@@ -76,6 +88,15 @@ pub enum RestoreFailure {
 }
 
 impl RestoreFailure {
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_retryable(),
+            Self::Source(error) => error.is_retryable(),
+            Self::Modifiers(error) | Self::Policies(error) | Self::Versions(error) => error.is_retryable(),
+            Self::Actions(error) => error.is_retryable(),
+        }
+    }
+
     fn is_cancelled(&self) -> bool {
         matches!(self, Self::Engine(RestoreError::Cancelled) | Self::Source(SourceError::Cancelled))
     }
@@ -186,9 +207,9 @@ fn finish(restore: &mut Restore, result: &Result<RestoreOutcome, RestoreFailure>
     }
 }
 
-/// Stores results and lists. A restore has happened even if they can't be stored, so that is only said in the status.
-async fn store_results(operation: &Operation<'_>, restore: &mut Restore, outcome: Option<RestoreOutcome>) {
-    let Some(outcome) = outcome else { return };
+/// Stores results and lists. A restore has happened even if they can't be stored, so that is only said in the status. Returns whether
+/// the store may take them later.
+async fn store_results(operation: &Operation<'_>, restore: &mut Restore, outcome: RestoreOutcome) -> bool {
     let name = restore.name_any();
     let store = operation.store;
     let results = outcome.findings.results(restore_line);
@@ -198,13 +219,13 @@ async fn store_results(operation: &Operation<'_>, restore: &mut Restore, outcome
         store.write_restore(&name, RestoreArtifact::ItemOperations, &outcome.operations),
         store.write_restore(&name, RestoreArtifact::VolumeInfo, &outcome.volume_infos),
     );
-    if let Err(error) = stored {
-        tracing::error!(error = chain(&error), "the results of the restore can't be stored");
-        restore.status.errors += 1;
-        restore.status.phase = Some(RestorePhase::PartiallyFailed);
-        restore.status.failure_reason =
-            format!("the restore is done, but its results are not stored: {}", chain(&error));
-    }
+    let Err(error) = stored else { return false };
+    tracing::error!(error = chain(&error), "the results of the restore can't be stored");
+    restore.status.errors += 1;
+    restore.status.phase = Some(RestorePhase::PartiallyFailed);
+    restore.status.failure_reason =
+        format!("the restore is done, but its results are not stored: {}", chain(&error));
+    error.is_retryable()
 }
 
 /// A restore whose new volumes need something of the old ones is not done yet.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bowline_engine::action::{
-    ActionError, BackupAction, ItemBlockAction, RestoreAction, backup, item_block, restore,
+    ActionError, BackupAction, DeleteAction, ItemBlockAction, RestoreAction, backup, item_block, restore,
 };
 
 use super::Tools;
@@ -34,6 +34,8 @@ pub struct PluginActions {
     pub item_block: Vec<Arc<dyn ItemBlockAction>>,
     /// Of restores.
     pub restore: Vec<Arc<dyn RestoreAction>>,
+    /// Of the deletion of backups.
+    pub delete: Vec<Arc<dyn DeleteAction>>,
 }
 
 impl fmt::Debug for PluginActions {
@@ -42,7 +44,8 @@ impl fmt::Debug for PluginActions {
         let (backup, restore) =
             (self.backup.iter().map(|it| it.name()), self.restore.iter().map(|it| it.name()));
         let item_block = self.item_block.iter().map(|it| it.name());
-        f.debug_list().entries(backup).entries(item_block).entries(restore).finish()
+        let delete = self.delete.iter().map(|it| it.name());
+        f.debug_list().entries(backup).entries(item_block).entries(restore).entries(delete).finish()
     }
 }
 
@@ -75,5 +78,10 @@ impl Tools<'_> {
         let mut actions = restore::builtin(self.ports, self.namespace).await?;
         actions.extend(self.settings.rules.plugins.restore.iter().cloned());
         Ok(actions)
+    }
+
+    /// All actions of deletions, in order.
+    pub(super) fn delete_actions(&self) -> &[Arc<dyn DeleteAction>] {
+        &self.settings.rules.plugins.delete
     }
 }

@@ -42,6 +42,20 @@ pub enum SourceError {
     Cancelled,
 }
 
+impl SourceError {
+    /// Whether the same may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Archive(ArchiveError::Fetch(error)) => {
+                let store = error.get_ref().and_then(|cause| cause.downcast_ref::<bowline_store::Error>());
+                store.is_some_and(bowline_store::Error::is_retryable)
+            }
+            Self::Archive(_) | Self::Cancelled => false,
+        }
+    }
+}
+
 impl Source {
     /// Reads a backup from its store.
     pub async fn read(tools: &Tools<'_>, store: &BackupStore, backup: Backup) -> Result<Self, SourceError> {

@@ -73,7 +73,7 @@ impl World {
         let mut restore = Restore::new("r", RestoreSpec { backup_name: "b".into(), ..spec });
         restore.metadata.uid = Some("restore-uid".into());
         let backup = self.store.metadata("b").await.unwrap();
-        run_restore(&self.operation(), restore, backup).await.unwrap()
+        run_restore(&self.operation(), restore, backup).await.unwrap().restore
     }
 }
 

@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod delete_actions;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod large_bucket;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
@@ -16,6 +20,10 @@ mod reports;
 #[cfg(test)]
 mod restores;
 #[cfg(test)]
+mod rule;
+#[cfg(test)]
 mod scenario;
+#[cfg(test)]
+mod weather;
 #[cfg(test)]
 mod world;

@@ -12,15 +12,15 @@ use crate::scenario::{attempts, make_backup, request_backup};
 use crate::world::{VELERO, World};
 
 /// Runs a report's story.
-fn story(tell: impl AsyncFnOnce(World)) {
+pub(crate) fn story(tell: impl AsyncFnOnce(World)) {
     in_paused_time(async { tell(World::new()).await });
 }
 
-async fn minutes(count: u64) {
+pub(crate) async fn minutes(count: u64) {
     tokio::time::sleep(Duration::from_mins(count)).await;
 }
 
-async fn completed(world: &World, resource: &str, name: &str) {
+pub(crate) async fn completed(world: &World, resource: &str, name: &str) {
     world.until(name, |world| world.phase(resource, name) == "Completed").await;
 }
 
@@ -30,6 +30,7 @@ fn kill(process: &Process) -> Fault<Error> {
     Fault::Delay(Duration::from_secs(1))
 }
 
+/// Refuses the store's calls of a verb whose keys hold a text.
 pub(crate) fn refuse(
     verb: &'static str,
     part: &'static str,

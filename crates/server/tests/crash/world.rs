@@ -12,6 +12,8 @@ use bowline_server::{Config, Election, Host, StoreRegistry};
 use bowline_store::{BackupStore, LocationConfig, ObjectStore};
 use bowline_testing::object::{config_map, namespace, object, with};
 use bowline_testing::{Bucket, MemoryCluster, Process, ScriptedExec, TokioClock};
+use prometheus::Registry;
+use prometheus::proto::{Metric, MetricType};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,15 +39,27 @@ pub(crate) struct World {
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) stop: CancellationToken,
+    registry: Registry,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl World {
     /// An application in the namespace `shop`, a location `default`, and nothing stored. Call it inside a paused runtime.
     pub(crate) fn new() -> Self {
+        Self::without(&[])
+    }
+
+    /// As [`World::new`], where these of Velero's kinds are not served, by plural.
+    pub(crate) fn without(kinds: &[&str]) -> Self {
         let clock = Arc::new(TokioClock::default());
         let cluster = Arc::new(MemoryCluster::at(Arc::clone(&clock) as _));
-        cluster.serve_velero();
+        let definitions = bowline_api::crd::crds().into_iter();
+        for crd in definitions.filter(|crd| !kinds.contains(&crd.spec.names.plural.as_str())) {
+            let mut crd = serde_json::to_value(crd).expect("a definition is JSON");
+            crd["kind"] = "CustomResourceDefinition".into();
+            crd["apiVersion"] = "apiextensions.k8s.io/v1".into();
+            cluster.put(crd);
+        }
         cluster.put(namespace(VELERO));
         for object in application() {
             cluster.put(object);
@@ -89,7 +103,7 @@ impl World {
 
     /// Starts a server as this process.
     pub(crate) fn start(&self, process: Process) -> Server {
-        self.start_as(process, "bowline-0", None)
+        self.start_with(process, |_| ())
     }
 
     /// Starts a server as this process, in a pod of this name; with an election one of several.
@@ -100,15 +114,16 @@ impl World {
         })
     }
 
-    /// Starts a server as this process, with further settings.
+    /// Starts a server as this process, with settings of its own.
     pub(crate) fn start_with(&self, process: Process, set: impl FnOnce(&mut Config)) -> Server {
-        let stop = CancellationToken::new();
+        let (stop, registry) = (CancellationToken::new(), Registry::new());
         let host = Host {
             connection: Connection::over(self.cluster.client(&process)),
             stores: Arc::new(Stores { bucket: self.bucket.clone(), process: process.clone() }),
             exec: Arc::new(Exec { exec: Arc::clone(&self.exec), process: process.clone() }),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             logs: RunLogs::default(),
+            registry: registry.clone(),
             stop: stop.clone(),
         };
         let mut config = Config {
@@ -119,7 +134,7 @@ impl World {
         };
         set(&mut config);
         let task = tokio::spawn(bowline_server::run_on(config, host));
-        Server { process, stop, task }
+        Server { process, stop, registry, task }
     }
 
     /// Waits until something is so; says what the world looks like when it does not come.
@@ -186,6 +201,30 @@ impl Server {
         self.stop.cancel();
         self.task.await.expect("the server does not panic").expect("the server ends well");
         self.process
+    }
+
+    /// How it ended by itself.
+    pub(crate) async fn ended(self) -> String {
+        let ended = self.task.await.expect("the server does not panic");
+        format!("{:#}", ended.expect_err("the server ended without a reason"))
+    }
+
+    /// The value of a metric with these labels; nothing when there is no such series. Of a histogram the number of observations.
+    pub(crate) fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name)?;
+        let fits = |metric: &&Metric| {
+            let has = |(name, value): &(&str, &str)| {
+                metric.get_label().iter().any(|label| label.name() == *name && label.value() == *value)
+            };
+            labels.iter().all(has)
+        };
+        let metric = family.get_metric().iter().find(fits)?;
+        Some(match family.get_field_type() {
+            MetricType::COUNTER => metric.get_counter().get_value(),
+            MetricType::HISTOGRAM => metric.get_histogram().get_sample_count() as f64,
+            _ => metric.get_gauge().get_value(),
+        })
     }
 
     /// An error of the server itself; it must run as long as nobody ends it.

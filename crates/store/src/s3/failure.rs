@@ -127,7 +127,8 @@ impl Reply<'_> {
             | "RequestLimitExceeded"
             | "XMinioServerNotInitialized"
             | "SlowDownRead"
-            | "SlowDownWrite" => ErrorKind::Busy,
+            | "SlowDownWrite"
+            | "InternalError" => ErrorKind::Busy,
             "RequestTimeout" => ErrorKind::Timeout,
             _ => self.kind_by_status(),
         }
@@ -143,7 +144,7 @@ impl Reply<'_> {
             409 | 412 => ErrorKind::Precondition,
             413 => ErrorKind::TooLarge,
             416 => ErrorKind::InvalidRange,
-            429 | 502 | 503 => ErrorKind::Busy,
+            429 | 500 | 502 | 503 => ErrorKind::Busy,
             408 | 504 => ErrorKind::Timeout,
             501 => ErrorKind::NotSupported,
             507 => ErrorKind::Full,
@@ -299,7 +300,7 @@ mod tests {
             (503, "SlowDown", ErrorKind::Busy, ""),
             (501, "NotImplemented", ErrorKind::NotSupported, ""),
             (400, "BadDigest", ErrorKind::Corrupt, ""),
-            (500, "InternalError", ErrorKind::Other, ""),
+            (500, "InternalError", ErrorKind::Busy, ""),
         ];
         for (status, code, kind, hint) in cases {
             let error = reply(status, Some(code), None);

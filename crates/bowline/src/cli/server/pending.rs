@@ -14,9 +14,6 @@ pub(super) struct Pending {
     /// Folder of plugins: plugins are not built yet
     #[arg(long, value_name = "DIR", default_value = PLUGIN_DIR)]
     plugin_dir: String,
-    /// Address of profiles: there are none
-    #[arg(long, value_name = "HOST:PORT", default_value = PROFILER)]
-    profiler_address: String,
     /// How long volumes may take that are saved file by file: not built yet
     #[arg(long, value_name = "DURATION", default_value = "4h0m0s")]
     fs_backup_timeout: Duration,
@@ -41,7 +38,6 @@ pub(super) struct Pending {
 }
 
 const PLUGIN_DIR: &str = "/plugins";
-const PROFILER: &str = "localhost:6060";
 const FS_BACKUP_TIMEOUT: i64 = 4 * 3600;
 
 /// What saves volumes file by file. Velero refuses restic too.
@@ -61,7 +57,6 @@ impl Pending {
         }
         let asked = [
             (self.plugin_dir != PLUGIN_DIR, "plugin-dir", "plugins are not built yet"),
-            (self.profiler_address != PROFILER, "profiler-address", "there are no profiles"),
             (
                 self.fs_backup_timeout != Duration::from_secs(FS_BACKUP_TIMEOUT),
                 "fs-backup-timeout",

@@ -102,6 +102,18 @@ async fn a_user_who_may_only_list_in_namespaces_gets_a_backup() {
 }
 
 #[tokio::test]
+async fn a_cluster_without_its_storage_is_away_though_it_tells_its_version() {
+    let cluster = many(10, 1);
+    cluster.faults.before(|call| {
+        let stored =
+            matches!(call.verb, "get" | "list") && call.resource != "namespaces" || call.name == "default";
+        stored.then(|| ClusterError::Server { code: 500, message: "etcdserver: request timed out".into() })
+    });
+    let outcome = back_up(request(json!({})), &ports(&cluster)).await;
+    assert!(outcome.is_err_and(|error| error.is_retryable()), "taken for a backup that lacks some kinds");
+}
+
+#[tokio::test]
 async fn a_cluster_that_goes_away_ends_the_backup_and_the_archive() {
     let cluster = many(10, 1);
     cluster.faults.before(|call| {

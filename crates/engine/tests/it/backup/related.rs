@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use bowline_engine::action::{
     ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
 };
+use bowline_engine::archive::pipe;
+use bowline_engine::backup::{BackupError, run};
 use bowline_engine::catalog::GroupResource;
-use bowline_engine::port::{ExecError, Ports};
+use bowline_engine::port::{ExecError, ExecRequest, PodExec, Ports};
+use bowline_engine::progress::Progress;
 use bowline_testing::object::{config_map, object, with};
 use bowline_testing::{FrozenClock, MemoryCluster, ScriptedExec, ports};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::harness::{back_up, request};
 
@@ -105,6 +109,38 @@ async fn hooks_enclose_all_pods_that_share_a_claim() {
     );
     assert_eq!((made.outcome.hooks.attempted, made.outcome.hooks.failed), (6, 0));
     assert_eq!(made.paths().iter().filter(|path| path.starts_with("pods/")).count(), 3);
+}
+
+/// Cancels the run in the middle of the command `freeze` for the pod `b`.
+#[derive(Default)]
+struct CutShort {
+    exec: ScriptedExec,
+    cancel: CancellationToken,
+}
+
+#[async_trait]
+impl PodExec for CutShort {
+    async fn exec(&self, request: &ExecRequest) -> Result<String, ExecError> {
+        let answer = self.exec.exec(request).await;
+        if (request.pod.as_str(), request.command[0].as_str()) == ("b", "freeze") {
+            self.cancel.cancel();
+            tokio::task::yield_now().await;
+        }
+        answer
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_ends_between_the_hooks_of_a_pod_leaves_nothing_frozen() {
+    let cluster = Arc::new(MemoryCluster::with([pod("a", "data", hooks()), pod("b", "data", hooks())]));
+    let cut = Arc::new(CutShort::default());
+    let (sink, _source) = pipe::pipe();
+    let ports = Ports { exec: Arc::clone(&cut) as _, ..ports(&cluster) };
+    let ended = run(&request(json!({})), &ports, sink, &Progress::default(), &cut.cancel).await;
+    assert!(matches!(ended, Err(BackupError::Cancelled)));
+    let ran: Vec<_> =
+        cut.exec.ran().into_iter().map(|run| format!("{} {}", run.pod, run.command[0])).collect();
+    assert_eq!(ran, ["a freeze", "b freeze", "a thaw", "b thaw"]);
 }
 
 #[tokio::test]

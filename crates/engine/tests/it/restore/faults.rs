@@ -35,11 +35,24 @@ async fn a_server_that_throttles_gets_everything_in_the_end() {
 async fn a_server_that_stays_away_ends_the_restore_with_its_reason() {
     let cluster = Arc::new(MemoryCluster::default());
     cluster.faults.before(|call| {
-        (call.verb == "create" && call.name != "shop")
+        (call.verb == "version" || call.verb == "create" && call.name != "shop")
             .then(|| ClusterError::Unavailable { message: "connection refused".into() })
     });
     let result = run(&cluster, &spool_of(&many()).await, restore_with(|_| ())).await;
     assert!(matches!(result, Err(RestoreError::ClusterLost { handled: 0, total: 40, .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn an_aggregated_server_that_is_down_costs_a_restore_only_its_own_objects() {
+    let cluster = Arc::new(MemoryCluster::default());
+    cluster.faults.before(|call| {
+        (call.verb == "create" && call.name == "c9")
+            .then(|| ClusterError::Unavailable { message: "503".into() })
+    });
+    let outcome = run(&cluster, &spool_of(&many()).await, restore_with(|_| ())).await.unwrap();
+    assert_eq!(lines(&outcome.resource_list).iter().filter(|line| line.contains("(created)")).count(), 40);
+    let findings = outcome.findings.list();
+    assert!(findings.len() == 1 && findings[0].message.contains("c9"), "{findings:?}");
 }
 
 #[tokio::test]
@@ -146,7 +159,7 @@ async fn a_claim_that_is_being_deleted_is_waited_for() {
 async fn a_restore_after_a_failed_one_finishes_the_work() {
     let cluster = Arc::new(MemoryCluster::default());
     cluster.faults.before(|call| {
-        (call.verb == "create" && call.name == "c9")
+        (call.verb == "version" || call.verb == "create" && call.name == "c9")
             .then(|| ClusterError::Unavailable { message: "gone".into() })
     });
     let spool = spool_of(&many()).await;

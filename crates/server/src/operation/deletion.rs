@@ -1,0 +1,67 @@
+//! What happens to a stored backup before its files go: delete item actions see its objects.
+
+use bowline_api::Backup;
+use bowline_engine::deletion::{DeletionError, run_actions};
+use bowline_engine::finding::{Finding, Level};
+use bowline_store::BackupStore;
+use kube::ResourceExt;
+use thiserror::Error;
+
+use super::source::{Source, SourceError};
+use super::{Tools, restore_line};
+use crate::adapter::chain;
+
+/// Why the actions could not be run, so that deleting the files would lose track of what they delete.
+#[derive(Debug, Error)]
+pub enum DeleteActionsError {
+    /// The store does not give the archive for now.
+    #[error("failed to read the backup for its delete item actions")]
+    Source(#[source] SourceError),
+    /// The actions could not be set up.
+    #[error("failed to run the delete item actions")]
+    Engine(#[source] DeletionError),
+}
+
+impl DeleteActionsError {
+    /// Whether the server is to stop: the next one does it.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Source(SourceError::Cancelled) | Self::Engine(DeletionError::Cancelled))
+    }
+}
+
+/// Runs the delete item actions of a backup. What fails for single objects is returned, a line each, and does not stop the deletion, as
+/// in Velero; nor does an archive that is missing or damaged, which nobody will ever be able to read.
+pub async fn run_delete_actions(
+    tools: &Tools<'_>,
+    store: &BackupStore,
+    backup: &Backup,
+) -> Result<Vec<String>, DeleteActionsError> {
+    if tools.delete_actions().is_empty() {
+        return Ok(Vec::new());
+    }
+    let source = match Source::read(tools, store, backup.clone()).await {
+        Ok(source) => source,
+        Err(error @ SourceError::Cancelled) => return Err(DeleteActionsError::Source(error)),
+        Err(error) if error.is_retryable() => return Err(DeleteActionsError::Source(error)),
+        Err(error) => return Ok(skipped(backup, &error)),
+    };
+    match run_actions(tools.delete_actions(), backup, &source.spool, tools.ports, tools.cancel).await {
+        Ok(findings) => Ok(findings.list().iter().map(line).collect()),
+        Err(error @ DeletionError::Archive(_)) => Ok(skipped(backup, &error)),
+        Err(error) => Err(DeleteActionsError::Engine(error)),
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    debug_assert_eq!(finding.level, Level::Error);
+    restore_line(finding)
+}
+
+/// What there is to say when the archive can't be read; nothing when there is none, as of a backup that failed.
+fn skipped(backup: &Backup, error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let is_missing = error
+        .downcast_ref::<SourceError>()
+        .is_some_and(|error| matches!(error, SourceError::Store(error) if error.is_not_found()));
+    tracing::warn!(backup = backup.name_any(), error = chain(error), "delete item actions are left out");
+    if is_missing { Vec::new() } else { vec![format!("delete item actions were left out: {}", chain(error))] }
+}
