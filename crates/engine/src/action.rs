@@ -3,7 +3,6 @@
 //! The built-in actions live in one file each below this module; Velero's Go plugins will implement the same traits over gRPC.
 //! v1 plugins are v2 plugins without operations, by one adapter: it leaves `progress` and `cancel` as they are here.
 
-pub(crate) mod applicable;
 pub mod backup;
 pub mod chain;
 pub mod item_block;

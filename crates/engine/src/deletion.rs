@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bowline_api::Backup;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::applicable::{self, Applicable};
+use crate::action::chain::Resolved;
 use crate::action::{ActionError, DeleteAction, DeleteContext};
 use crate::archive::ArchiveError;
 use crate::archive::spool::Spool;
@@ -62,17 +62,18 @@ async fn run(
     for resource in spool.resources() {
         for group in spool.groups(resource) {
             let namespace = spool.namespace(&group);
-            let applicable: Vec<_> = applicable::to(&actions, resource, namespace).collect();
-            if applicable.is_empty() {
+            let actions: Vec<_> =
+                actions.iter().filter(|it| it.is_for(resource) && it.is_for_namespace(namespace)).collect();
+            if actions.is_empty() {
                 continue;
             }
             for entry in group.entries() {
                 let item = spool.load(entry).map_err(DeletionError::Archive)?;
                 let head = item.head();
-                for it in applicable.iter().filter(|it| it.labels.matches(&head.labels)) {
-                    if let Err(error) = it.action.execute(&item, &context).await {
+                for action in actions.iter().filter(|it| it.selects(&head.labels)).map(|it| it.action()) {
+                    if let Err(error) = action.execute(&item, &context).await {
                         let message =
-                            format!("the delete item action {} failed: {}", it.action.name(), chain(&error));
+                            format!("the delete item action {} failed: {}", action.name(), chain(&error));
                         findings.add(Finding::about(Level::Error, resource, namespace, &head.name, message));
                     }
                 }
@@ -85,11 +86,11 @@ async fn run(
 async fn resolve(
     actions: &[Arc<dyn DeleteAction>],
     catalog: &Catalog,
-) -> Result<Vec<Applicable<dyn DeleteAction>>, ActionError> {
+) -> Result<Vec<Resolved<dyn DeleteAction>>, ActionError> {
     let mut resolved = Vec::with_capacity(actions.len());
     for action in actions {
         let selector = action.selector().await?;
-        resolved.push(Applicable::resolve(Arc::clone(action), action.name(), selector, catalog)?);
+        resolved.push(Resolved::new(action, action.name(), &selector, catalog)?);
     }
     Ok(resolved)
 }

@@ -1,9 +1,9 @@
 //! The actions of a run with their selectors resolved, once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{ActionError, ActionSelector, BackupAction, ItemBlockAction};
+use super::{ActionError, ActionSelector, BackupAction, Item, ItemBlockAction};
 use crate::catalog::{Catalog, GroupResource};
 use crate::object::Head;
 use crate::select::label::Selector;
@@ -25,23 +25,31 @@ pub type ResolvedBlockAction = Resolved<dyn ItemBlockAction>;
 impl ResolvedAction {
     /// Asks an action what it wants to see. Resources that the cluster does not serve select nothing.
     pub async fn resolve(action: &Arc<dyn BackupAction>, catalog: &Catalog) -> Result<Self, ActionError> {
-        let scope = Scope::new(action.name(), action.selector().await?, catalog)?;
-        Ok(Self { action: Arc::clone(action), scope })
+        Self::new(action, action.name(), &action.selector().await?, catalog)
     }
 }
 
 impl ResolvedBlockAction {
     /// Asks an action what it wants to see. Resources that the cluster does not serve select nothing.
     pub async fn resolve(action: &Arc<dyn ItemBlockAction>, catalog: &Catalog) -> Result<Self, ActionError> {
-        let scope = Scope::new(action.name(), action.selector().await?, catalog)?;
-        Ok(Self { action: Arc::clone(action), scope })
+        Self::new(action, action.name(), &action.selector().await?, catalog)
     }
 }
 
 impl<A: ?Sized> Resolved<A> {
+    /// Resolves the selector of the action of this name. Resources that the cluster does not serve are taken as they are.
+    pub(crate) fn new(
+        action: &Arc<A>,
+        name: &str,
+        selector: &ActionSelector,
+        catalog: &Catalog,
+    ) -> Result<Self, ActionError> {
+        Ok(Self { action: Arc::clone(action), scope: Scope::new(name, selector, catalog)? })
+    }
+
     /// The action.
     pub fn action(&self) -> &A {
-        &*self.action
+        &self.action
     }
 
     /// Whether it wants to see objects of a resource at all.
@@ -52,7 +60,22 @@ impl<A: ?Sized> Resolved<A> {
     /// Whether it wants to see an object of a resource that it is for. An action for certain namespaces does not see cluster-scoped
     /// objects.
     pub fn wants(&self, head: &Head) -> bool {
-        self.scope.has_object(head)
+        self.is_for_namespace(head.namespace.as_deref()) && self.selects(&head.labels)
+    }
+
+    /// Whether it wants to see objects of a namespace, or of none.
+    pub fn is_for_namespace(&self, namespace: Option<&str>) -> bool {
+        self.scope.has_namespace(namespace)
+    }
+
+    /// Whether its label selector matches.
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.scope.labels.matches(labels)
+    }
+
+    /// Whether its label selector matches an object as the actions before it left it.
+    pub fn selects_item(&self, item: &Item) -> bool {
+        self.scope.labels.is_everything() || self.selects(&item.labels())
     }
 }
 
@@ -73,7 +96,7 @@ struct Resources {
 }
 
 impl Scope {
-    fn new(action: &str, selector: ActionSelector, catalog: &Catalog) -> Result<Self, ActionError> {
+    fn new(action: &str, selector: &ActionSelector, catalog: &Catalog) -> Result<Self, ActionError> {
         let failed = |reason: String| ActionError::Failed(format!("the action {action}: {reason}"));
         let labels = Selector::parse(&selector.label_selector).map_err(|error| failed(error.to_string()))?;
         let star = |names: &[String]| names.iter().any(|name| name == "*");
@@ -100,16 +123,15 @@ impl Scope {
             && self.included_resources.as_ref().is_none_or(|included| included.has(resource))
     }
 
-    fn has_object(&self, head: &Head) -> bool {
+    fn has_namespace(&self, namespace: Option<&str>) -> bool {
         let (included, excluded) = (&self.included_namespaces, &self.excluded_namespaces);
-        let in_namespace = match &head.namespace {
+        match namespace {
             Some(namespace) => {
                 (included.is_empty() || included.iter().any(|name| name.matches(namespace)))
                     && !excluded.iter().any(|name| name.matches(namespace))
             }
             None => included.is_empty() && excluded.is_empty(),
-        };
-        in_namespace && self.labels.matches(&head.labels)
+        }
     }
 }
 
@@ -168,7 +190,7 @@ mod tests {
                 excluded_resources: list(excluded),
                 ..ActionSelector::default()
             };
-            let scope = Scope::new("a", selector, &catalog()).unwrap();
+            let scope = Scope::new("a", &selector, &catalog()).unwrap();
             let catalog = catalog();
             let names = catalog.preferred().map(|kind| kind.group_resource());
             let names: Vec<_> =
@@ -186,6 +208,9 @@ mod tests {
             }
             Object::from_tree(&json!({"metadata": metadata})).unwrap().head().clone()
         };
+        let has = |scope: &Scope, head: &Head| {
+            scope.has_namespace(head.namespace.as_deref()) && scope.labels.matches(&head.labels)
+        };
         for (included, excluded, labels, expected) in [
             (&[][..], &[][..], "", "a ab -"),
             (&["*"], &[], "app=web", "a ab -"),
@@ -199,10 +224,10 @@ mod tests {
                 label_selector: labels.into(),
                 ..ActionSelector::default()
             };
-            let scope = Scope::new("a", selector, &catalog()).unwrap();
+            let scope = Scope::new("a", &selector, &catalog()).unwrap();
             let seen = [("a", "a"), ("ab", "ab"), ("", "-")].into_iter();
             let seen: Vec<_> =
-                seen.filter(|(name, _)| scope.has_object(&object(name))).map(|(_, shown)| shown).collect();
+                seen.filter(|(name, _)| has(&scope, &object(name))).map(|(_, shown)| shown).collect();
             assert_eq!(seen.join(" "), expected, "{included:?} {excluded:?} {labels}");
         }
     }
@@ -210,7 +235,7 @@ mod tests {
     #[test]
     fn a_selector_that_can_not_be_read_is_an_error_that_names_the_action() {
         let selector = ActionSelector { label_selector: "a in".into(), ..ActionSelector::default() };
-        let error = Scope::new("example.com/a", selector, &catalog()).unwrap_err().to_string();
+        let error = Scope::new("example.com/a", &selector, &catalog()).unwrap_err().to_string();
         assert!(error.starts_with("the action example.com/a: label selector"), "{error}");
     }
 }

@@ -70,9 +70,8 @@ impl Run<'_> {
                         self.consider(plan, namespace, Mode::Listed(UNORDERED)).await?;
                     }
                 }
-                Ok(None) => return Ok(()),
                 // Who may not list namespaces has named those that he wants.
-                Err(ClusterError::Forbidden { .. }) => return Ok(()),
+                Ok(None) | Err(ClusterError::Forbidden { .. }) => return Ok(()),
                 Err(error) => return self.list_failed(plan, None, error).await,
             }
         }

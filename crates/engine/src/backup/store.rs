@@ -152,19 +152,13 @@ impl Run<'_> {
             }
             self.apply(plan, &head, &mut item, (name, effects), mode).await?;
         }
-        self.finish_item(plan, &head, item, &touched)
+        Ok(self.finish_item(plan, &head, item, &touched))
     }
 
     /// The object as the actions `touched` it left it.
-    fn finish_item(
-        &self,
-        plan: &KindPlan,
-        head: &Head,
-        item: Item,
-        touched: &[&str],
-    ) -> Result<Option<Object>, BackupError> {
+    fn finish_item(&self, plan: &KindPlan, head: &Head, item: Item, touched: &[&str]) -> Option<Object> {
         if item.is_unchanged() {
-            return Ok(Some(item.original().clone()));
+            return Some(item.original().clone());
         }
         tracing::info!(
             resource = plan.name,
@@ -174,8 +168,8 @@ impl Run<'_> {
             touched.join(", ")
         );
         match item.finish() {
-            Ok(object) => Ok(Some(object)),
-            Err(error) => Ok(self.act_failed(plan, head, "item actions", &ActionError::Object(error))),
+            Ok(object) => Some(object),
+            Err(error) => self.act_failed(plan, head, "item actions", &ActionError::Object(error)),
         }
     }
 

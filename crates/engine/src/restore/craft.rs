@@ -110,7 +110,7 @@ impl Run {
             foreseen: &foreseen,
         };
         for action in scene.actions(&id.resource, namespace) {
-            if !action.selects(item) {
+            if !action.selects_item(item) {
                 continue;
             }
             let action = action.action();
