@@ -168,7 +168,7 @@ const EXAMPLES: &str = "
 
 impl Server {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        bowline_server::run(self.config(session)?).await
+        Box::pin(bowline_server::run(self.config(session)?)).await
     }
 
     /// The checked settings.

@@ -117,6 +117,7 @@ mod tests {
     use std::sync::Arc;
 
     use bowline_api::backup::BackupSpec;
+    use serde::Deserialize as _;
     use serde_json::{Value, json};
 
     use super::*;
@@ -135,8 +136,14 @@ mod tests {
         Catalog::new(kinds, Vec::new())
     }
 
-    fn decided(spec: Value, policies: &str, resource: &str, metadata: Value, origin: Origin) -> Option<Skip> {
-        let spec: BackupSpec = serde_json::from_value(spec).unwrap();
+    fn decided(
+        spec: &Value,
+        policies: &str,
+        resource: &str,
+        metadata: &Value,
+        origin: Origin,
+    ) -> Option<Skip> {
+        let spec = BackupSpec::deserialize(spec).unwrap();
         let names: std::collections::BTreeSet<_> = ["shop", "other"].map(str::to_owned).into();
         let live = LiveNamespaces { names, complete: true, ..LiveNamespaces::default() };
         let policies = Policies::parse(&format!("version: v1\n{policies}")).unwrap();
@@ -205,7 +212,7 @@ mod tests {
             (json!({"includeClusterResources": false}), "nodes", node.clone(), MustInclude, None),
             (json!({"includeClusterResources": false}), "namespaces", node, Listed, None),
         ] {
-            let found = decided(spec.clone(), "", resource, metadata.clone(), origin);
+            let found = decided(&spec, "", resource, &metadata, origin);
             assert_eq!(found, expected, "{spec} {resource} {metadata} {origin:?}");
         }
     }
@@ -228,7 +235,7 @@ mod tests {
         ] {
             let (key, value) = label.split_once('=').unwrap();
             let metadata = json!({"name": name, "namespace": namespace, "labels": {key: value}});
-            let found = decided(spec.clone(), policies, resource, metadata, origin);
+            let found = decided(&spec, policies, resource, &metadata, origin);
             assert_eq!(found, expected, "{resource} {namespace}/{name} {label} {origin:?}");
         }
     }

@@ -90,7 +90,7 @@ pub async fn run(
 ) -> Result<BackupOutcome, BackupError> {
     let base = unless(cancel, Base::new(request, ports, progress)).await?;
     let run = base.run(archive);
-    if let Err(error) = unless(cancel, run.collect()).await {
+    if let Err(error) = unless(cancel, Box::pin(run.collect())).await {
         run.thaw().await;
         return Err(error);
     }

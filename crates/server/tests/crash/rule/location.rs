@@ -65,14 +65,22 @@ fn a_location_with_frequency_zero_is_tried_once_and_a_negative_one_as_often_as_t
 fn a_foreign_directory_makes_a_location_unavailable_and_is_named() {
     story(async |world| {
         for key in ["kopia/x", "restic/x", "metadata/x", "plugins/x", "restores/x/y", "backups/x/y"] {
-            let put =
-                bowline_store::ObjectStore::put(world.bucket.store(), key, "x".into(), Default::default());
+            let put = bowline_store::ObjectStore::put(
+                world.bucket.store(),
+                key,
+                "x".into(),
+                bowline_store::PutOptions::default(),
+            );
             put.await.unwrap();
         }
         let _server = world.start(Process::default());
         phase(&world, "backupstoragelocations", "default", "Available").await;
-        let put =
-            bowline_store::ObjectStore::put(world.bucket.store(), "photos/x", "x".into(), Default::default());
+        let put = bowline_store::ObjectStore::put(
+            world.bucket.store(),
+            "photos/x",
+            "x".into(),
+            bowline_store::PutOptions::default(),
+        );
         put.await.unwrap();
         seconds(65).await;
         let location = get(&world, "default");

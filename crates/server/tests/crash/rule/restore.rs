@@ -8,7 +8,7 @@ use crate::reports::{completed, story};
 use crate::scenario::make_backup;
 use crate::world::{VELERO, World};
 
-fn request(world: &World, name: &str, spec: Value) {
+fn request(world: &World, name: &str, spec: &Value) {
     let mut all = json!({"backupName": "b", "namespaceMapping": {"shop": name}});
     all.as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap_or_default());
     world.create("Restore", "restores", name, &all);
@@ -46,7 +46,7 @@ fn a_restore_of_what_can_t_be_restored_is_refused() {
             ),
             ("modifier", json!({"resourceModifier": {"kind": "secret", "name": "x"}}), "configmap"),
         ] {
-            request(&world, name, spec);
+            request(&world, name, &spec);
             let errors = refused(&world, name).await;
             assert!(errors.contains(part), "{name}: {errors}");
             assert!(get(&world, name)["status"]["startTimestamp"].is_null(), "{name} has started");
@@ -69,10 +69,10 @@ fn a_restore_from_a_schedule_takes_its_newest_complete_backup_and_says_which() {
             seconds(60).await;
         }
         let _server = world.start(Process::default());
-        request(&world, "copy", json!({"backupName": "", "scheduleName": "nightly"}));
+        request(&world, "copy", &json!({"backupName": "", "scheduleName": "nightly"}));
         completed(&world, "restores", "copy").await;
         assert_eq!(get(&world, "copy")["spec"]["backupName"], "b");
-        request(&world, "named", json!({"backupName": "older"}));
+        request(&world, "named", &json!({"backupName": "older"}));
         completed(&world, "restores", "named").await;
         assert_eq!(get(&world, "named")["spec"]["scheduleName"], "nightly", "for metrics, as in Velero");
     });
@@ -86,11 +86,11 @@ fn a_restore_works_from_a_read_only_location_and_not_from_an_unavailable_one() {
         change(&world, "backupstoragelocations", "default", "/spec/validationFrequency", "0s");
         let _server = world.start(Process::default());
         seconds(5).await;
-        request(&world, "copy", json!({}));
+        request(&world, "copy", &json!({}));
         completed(&world, "restores", "copy").await;
         change(&world, "backupstoragelocations", "default", "/status/phase", "Unavailable");
         seconds(2).await;
-        request(&world, "second", json!({}));
+        request(&world, "second", &json!({}));
         let errors = refused(&world, "second").await;
         assert!(errors.contains("unavailable"), "{errors}");
     });
@@ -101,7 +101,7 @@ fn deleting_a_restore_removes_its_files_and_waits_for_the_store() {
     story(async |world| {
         make_backup(&world, "b").await;
         let _server = world.start(Process::default());
-        request(&world, "copy", json!({}));
+        request(&world, "copy", &json!({}));
         completed(&world, "restores", "copy").await;
         assert_eq!(
             get(&world, "copy")["metadata"]["finalizers"],
@@ -137,7 +137,7 @@ fn restores_run_one_after_the_other_and_as_many_as_allowed_into_different_namesp
             });
             for (name, namespace) in [("first", "x"), ("second", "y"), ("same", "x")] {
                 let spec = json!({"includedNamespaces": ["shop"], "namespaceMapping": {"shop": namespace}});
-                request(&world, name, spec);
+                request(&world, name, &spec);
                 seconds(2).await;
             }
             let running = ["first", "second", "same"]
@@ -159,7 +159,7 @@ fn a_restore_of_a_backup_that_another_cluster_made_works_once_it_is_synced() {
         world.cluster.remove("backups.velero.io", VELERO, "b");
         let _server = world.start(Process::default());
         completed(&world, "backups", "b").await;
-        request(&world, "copy", json!({}));
+        request(&world, "copy", &json!({}));
         completed(&world, "restores", "copy").await;
         assert!(world.cluster.object("configmaps", "copy", "colours").is_some());
     });

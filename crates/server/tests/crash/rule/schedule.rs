@@ -6,7 +6,7 @@ use crate::reports::story;
 use crate::world::World;
 
 /// The world's clock begins at 03:04:05.
-fn make(world: &World, name: &str, spec: Value) {
+fn make(world: &World, name: &str, spec: &Value) {
     let mut all = json!({"schedule": "*/10 * * * *", "template": {"includedNamespaces": ["shop"]}});
     all.as_object_mut().unwrap().extend(spec.as_object().cloned().unwrap_or_default());
     world.create("Schedule", "schedules", name, &all);
@@ -21,7 +21,7 @@ fn names(world: &World) -> Vec<String> {
 fn a_schedule_makes_a_backup_at_each_of_its_times() {
     story(async |world| {
         let _server = world.start(Process::default());
-        make(&world, "s", json!({}));
+        make(&world, "s", &json!({}));
         phase(&world, "schedules", "s", "Enabled").await;
         seconds(27 * 60).await;
         let made = names(&world);
@@ -39,8 +39,8 @@ fn a_schedule_makes_a_backup_at_each_of_its_times() {
 fn a_paused_schedule_makes_nothing_and_times_of_a_server_that_was_away_are_not_made_up_for() {
     story(async |world| {
         let server = world.start(Process::default());
-        make(&world, "paused", json!({"paused": true}));
-        make(&world, "s", json!({}));
+        make(&world, "paused", &json!({"paused": true}));
+        make(&world, "s", &json!({}));
         phase(&world, "schedules", "s", "Enabled").await;
         server.stop().await;
         seconds(35 * 60).await;
@@ -58,7 +58,7 @@ fn a_schedule_waits_while_one_of_its_backups_is_unfinished() {
             archive.then_some(Fault::<bowline_store::Error>::Delay(std::time::Duration::from_mins(15)))
         });
         let _server = world.start(Process::default());
-        make(&world, "s", json!({}));
+        make(&world, "s", &json!({}));
         seconds(17 * 60).await;
         assert_eq!(names(&world).len(), 1, "it did not wait");
         seconds(5 * 60).await;
@@ -70,11 +70,11 @@ fn a_schedule_waits_while_one_of_its_backups_is_unfinished() {
 fn a_backup_of_a_schedule_carries_its_labels_annotations_and_owner_as_asked() {
     story(async |world| {
         let _server = world.start(Process::default());
-        make(&world, "plain", json!({}));
+        make(&world, "plain", &json!({}));
         make(
             &world,
             "owning",
-            json!({
+            &json!({
                 "useOwnerReferencesInBackup": true,
                 "template": {"includedNamespaces": ["shop"], "ttl": "48h", "metadata": {"labels": {"only": "this"}}},
             }),
@@ -104,9 +104,9 @@ fn a_backup_of_a_schedule_carries_its_labels_annotations_and_owner_as_asked() {
 #[test]
 fn skipping_at_once_leaves_out_the_run_that_is_due_and_resets_itself() {
     story(async |world| {
-        make(&world, "own", json!({"skipImmediately": true}));
-        make(&world, "server", json!({}));
-        make(&world, "against", json!({"skipImmediately": false}));
+        make(&world, "own", &json!({"skipImmediately": true}));
+        make(&world, "server", &json!({}));
+        make(&world, "against", &json!({"skipImmediately": false}));
         seconds(15 * 60).await;
         let _server = world.start_with(Process::default(), |config| config.schedule_skip_immediately = true);
         seconds(30).await;
@@ -127,7 +127,7 @@ fn a_time_zone_in_the_expression_counts() {
     story(async |world| {
         let _server = world.start(Process::default());
         // 03:30 UTC is 09:00 in Kolkata.
-        make(&world, "s", json!({"schedule": "CRON_TZ=Asia/Kolkata 0 9 * * *"}));
+        make(&world, "s", &json!({"schedule": "CRON_TZ=Asia/Kolkata 0 9 * * *"}));
         seconds(20 * 60).await;
         assert_eq!(names(&world), [""; 0]);
         seconds(7 * 60).await;
@@ -139,7 +139,7 @@ fn a_time_zone_in_the_expression_counts() {
 fn an_expression_that_means_nothing_is_told_in_the_status() {
     story(async |world| {
         let _server = world.start(Process::default());
-        make(&world, "s", json!({"schedule": "every day at noon please"}));
+        make(&world, "s", &json!({"schedule": "every day at noon please"}));
         phase(&world, "schedules", "s", "FailedValidation").await;
         let errors = world.object("schedules", "s").unwrap()["status"]["validationErrors"].clone();
         assert_eq!(errors.as_array().unwrap().len(), 1, "{errors}");

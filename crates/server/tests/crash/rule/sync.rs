@@ -18,9 +18,14 @@ async fn rewrite(world: &World, name: &str, pointer: &str, value: impl Into<Valu
     let metadata = serde_json::to_value(world.store().metadata(name).await.unwrap()).unwrap();
     let text = with(metadata, pointer, value).to_string();
     let key = format!("backups/{name}/velero-backup.json");
-    bowline_store::ObjectStore::put(world.bucket.store(), &key, text.into(), Default::default())
-        .await
-        .unwrap();
+    bowline_store::ObjectStore::put(
+        world.bucket.store(),
+        &key,
+        text.into(),
+        bowline_store::PutOptions::default(),
+    )
+    .await
+    .unwrap();
 }
 
 #[test]
@@ -132,9 +137,14 @@ fn damaged_metadata_hide_no_other_backup() {
         stored(&world, "a").await;
         stored(&world, "z").await;
         let key = "backups/m/velero-backup.json";
-        bowline_store::ObjectStore::put(world.bucket.store(), key, "{".into(), Default::default())
-            .await
-            .unwrap();
+        bowline_store::ObjectStore::put(
+            world.bucket.store(),
+            key,
+            "{".into(),
+            bowline_store::PutOptions::default(),
+        )
+        .await
+        .unwrap();
         let _server = world.start(Process::default());
         for name in ["a", "z"] {
             completed(&world, "backups", name).await;
