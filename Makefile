@@ -42,7 +42,7 @@ e2e: packages control-plane ## only the tests against the real API server and ob
 image: packages ## the container image that is released, in target/bowline-image.tar
 	# A static program for the scratch image. The target is named so that build scripts stay as they are.
 	architecture=$$(uname -m)-unknown-linux-gnu
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target $$architecture -p bowline --features profiler
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target $$architecture -p bowline
 	deploy/image $(target)/$$architecture/image/bowline bowline:v$(version) $(target)/bowline-image.tar
 	ls -lh $(target)/bowline-image.tar
 

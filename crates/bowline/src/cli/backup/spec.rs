@@ -3,6 +3,7 @@
 use bowline_api::backup::UploaderConfigForBackup;
 use bowline_api::reference::LocalReference;
 use bowline_api::{BackupSpec, Duration};
+use bowline_engine::select::namespace::NamespaceLists;
 
 use crate::cli::flag::{OrderedResources, entries};
 use crate::failure::Failure;
@@ -134,14 +135,14 @@ impl SpecFlags {
             item_operation_timeout: volumes.item_operation_timeout,
             storage_location: course.storage_location,
             ttl: course.ttl,
-            ..filters.into_spec()
+            ..filters.into_spec()?
         })
     }
 }
 
 impl Filters {
-    fn into_spec(self) -> BackupSpec {
-        BackupSpec {
+    fn into_spec(self) -> anyhow::Result<BackupSpec> {
+        let spec = BackupSpec {
             included_namespaces: entries(self.include_namespaces),
             excluded_namespaces: entries(self.exclude_namespaces),
             included_resources: entries(self.include_resources),
@@ -156,11 +157,44 @@ impl Filters {
             resource_policy: self.resource_policies_configmap.map(configmap),
             ordered_resources: self.ordered_resources.map(|order| order.0).unwrap_or_default(),
             ..BackupSpec::default()
-        }
+        };
+        // The server would refuse them too, but only after the command has said that the backup was submitted.
+        NamespaceLists::parse(&spec.included_namespaces, &spec.excluded_namespaces)
+            .map_err(|problems| Failure::new(problems.join("; ")))?;
+        Ok(spec)
     }
 }
 
 /// A reference to a ConfigMap in the server's namespace.
 pub(crate) fn configmap(name: String) -> LocalReference {
     LocalReference { api_group: None, kind: "configmap".to_owned(), name }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::SpecFlags;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        spec: SpecFlags,
+    }
+
+    #[test]
+    fn a_namespace_that_is_included_and_excluded_is_refused_before_anything_is_submitted() {
+        let spec = |arguments: &[&str]| {
+            Line::try_parse_from([&["create"], arguments].concat()).unwrap().spec.into_spec()
+        };
+        let error = spec(&["--include-namespaces=a", "--exclude-namespaces=a"]).unwrap_err();
+        assert!(
+            error.to_string().contains("excludes list cannot contain an item in the includes list: a"),
+            "{error}"
+        );
+        let error = spec(&["--exclude-namespaces=*"]).unwrap_err();
+        assert!(error.to_string().contains("excludes list cannot contain '*'"), "{error}");
+        let allowed = spec(&["--include-namespaces=a-*", "--exclude-namespaces=a-b"]).unwrap();
+        assert_eq!(allowed.excluded_namespaces, ["a-b"]);
+    }
 }

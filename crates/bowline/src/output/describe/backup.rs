@@ -187,14 +187,19 @@ pub(super) fn resource_list(text: &mut Text, list: &Artifact<ResourceList>) {
     text.gap();
 }
 
+/// How many attempts to delete the backup are over and left something.
+pub(super) fn failed_deletions(requests: &[DeleteBackupRequest]) -> usize {
+    let failed = requests.iter().filter(|request| {
+        request.status.phase == Some(DeleteBackupRequestPhase::Processed) && !request.status.errors.is_empty()
+    });
+    failed.count()
+}
+
 fn deletions(text: &mut Text, requests: &[DeleteBackupRequest], now: &Now) {
     if requests.is_empty() {
         return;
     }
-    let failed = requests.iter().filter(|request| {
-        request.status.phase == Some(DeleteBackupRequestPhase::Processed) && !request.status.errors.is_empty()
-    });
-    let title = match failed.count() {
+    let title = match failed_deletions(requests) {
         0 => "Deletion Attempts".to_owned(),
         failed => format!("Deletion Attempts ({failed} failed)"),
     };

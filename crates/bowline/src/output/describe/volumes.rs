@@ -10,8 +10,8 @@ use bowline_api::artifact::{
 use super::Text;
 use crate::download::Artifact;
 
-const NO_DETAILS: &str = "specify --details for more information";
-const NONE_INCLUDED: &str = "<none included>";
+pub(super) const NO_DETAILS: &str = "specify --details for more information";
+pub(super) const NONE_INCLUDED: &str = "<none included>";
 
 /// The section `Backup Volumes`.
 pub(super) fn describe_backup(text: &mut Text, volumes: &Artifact<Vec<BackupVolumeInfo>>, details: bool) {
@@ -23,20 +23,27 @@ pub(super) fn describe_backup(text: &mut Text, volumes: &Artifact<Vec<BackupVolu
 }
 
 fn backup_volumes(text: &mut Text, volumes: &[BackupVolumeInfo], details: bool) {
-    let by = |method: VolumeMethod| {
-        let fits = move |volume: &&BackupVolumeInfo| {
-            volume.backup_method.as_ref() == Some(&method) && !volume.skipped
-        };
-        volumes.iter().filter(fits).collect::<Vec<_>>()
-    };
-    native_snapshots(text, &by(VolumeMethod::NativeSnapshot), details);
+    native_snapshots(text, &saved_by(volumes, &VolumeMethod::NativeSnapshot), details);
     text.gap();
-    csi_snapshots(text, &by(VolumeMethod::CsiSnapshot), details);
+    csi_snapshots(text, &saved_by(volumes, &VolumeMethod::CsiSnapshot), details);
     text.gap();
-    let pods: Vec<&PodVolumeInfo> =
-        by(VolumeMethod::PodVolumeBackup).into_iter().filter_map(|volume| volume.pvb_info.as_ref()).collect();
-    pod_volumes(text, "Pod Volume Backups", &pods, details);
+    pod_volumes(text, "Pod Volume Backups", &saved_in_pods(volumes), details);
     skipped(text, volumes, details);
+}
+
+/// The volumes whose data was saved in one way.
+pub(super) fn saved_by<'a>(
+    volumes: &'a [BackupVolumeInfo],
+    method: &VolumeMethod,
+) -> Vec<&'a BackupVolumeInfo> {
+    let fits = |volume: &&BackupVolumeInfo| volume.backup_method.as_ref() == Some(method) && !volume.skipped;
+    volumes.iter().filter(fits).collect()
+}
+
+/// The volumes of pods that were saved file by file.
+pub(super) fn saved_in_pods(volumes: &[BackupVolumeInfo]) -> Vec<&PodVolumeInfo> {
+    let saved = saved_by(volumes, &VolumeMethod::PodVolumeBackup);
+    saved.into_iter().filter_map(|volume| volume.pvb_info.as_ref()).collect()
 }
 
 fn native_snapshots(text: &mut Text, volumes: &[&BackupVolumeInfo], details: bool) {
@@ -111,14 +118,22 @@ fn result(text: &mut Text, result: Option<String>) {
     }
 }
 
-/// Volumes of pods by phase: counts, or with details the pods.
-fn pod_volumes(text: &mut Text, title: &str, volumes: &[&PodVolumeInfo], details: bool) {
-    let Some(first) = volumes.first() else { return text.line(format!("{title}: {NONE_INCLUDED}")) };
+/// Phase, pod and its volumes.
+pub(super) fn by_phase<'a>(
+    volumes: &[&'a PodVolumeInfo],
+) -> BTreeMap<&'a str, BTreeMap<String, Vec<&'a str>>> {
     let mut phases: BTreeMap<&str, BTreeMap<String, Vec<&str>>> = BTreeMap::new();
     for volume in volumes {
         let pod = format!("{}/{}", volume.pod_namespace, volume.pod_name);
         phases.entry(&volume.phase).or_default().entry(pod).or_default().push(&volume.volume_name);
     }
+    phases
+}
+
+/// Volumes of pods by phase: counts, or with details the pods.
+fn pod_volumes(text: &mut Text, title: &str, volumes: &[&PodVolumeInfo], details: bool) {
+    let Some(first) = volumes.first() else { return text.line(format!("{title}: {NONE_INCLUDED}")) };
+    let phases = by_phase(volumes);
     let more = if details { String::new() } else { format!(" ({NO_DETAILS})") };
     text.section(&format!("{title} - {}{more}", first.uploader_type), |text| {
         for (phase, pods) in phases {
