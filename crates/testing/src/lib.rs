@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod conformance;
 pub mod exec;
 pub mod fault;
+pub mod mover;
 pub mod object;
 pub mod process;
 #[cfg(feature = "server")]
@@ -21,6 +22,7 @@ pub use clock::{FrozenClock, TokioClock};
 pub use cluster::MemoryCluster;
 pub use exec::ScriptedExec;
 pub use fault::{Call, Fault, Faults};
+pub use mover::Mover;
 pub use process::{Moment, Process};
 #[cfg(feature = "server")]
 pub use store::{Bucket, FaultyStore};

@@ -2,23 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use async_trait::async_trait;
-use bowline_api::{Backup, BackupPhase, BackupSpec, Restore, RestorePhase, RestoreSpec};
-use bowline_engine::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId, RestoreAction,
-    RestoreContext, RestoreEffects,
-};
+use bowline_api::{BackupPhase, BackupSpec, Restore, RestorePhase, RestoreSpec};
+use bowline_engine::action::ItemId;
 use bowline_engine::catalog::GroupResource;
-use bowline_engine::operation::OperationProgress;
 use bowline_engine::port::Ports;
 use bowline_engine::progress::Progress;
 use bowline_reconcile::telemetry::RunLogs;
 use bowline_store::layout::BackupArtifact;
 use bowline_store::{BackupStore, MemoryStore};
-use bowline_testing::MemoryCluster;
 use bowline_testing::object::{config_map, object, with};
+use bowline_testing::{MemoryCluster, Mover};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -77,75 +72,14 @@ impl World {
     }
 }
 
-/// Moves the ConfigMap `data`, both ways.
-#[derive(Default)]
-struct Mover {
-    done: AtomicBool,
-    fails: AtomicBool,
-}
-
-impl Mover {
-    fn rules(self: &Arc<Self>) -> RunRules {
-        let plugins = PluginActions {
-            backup: vec![Arc::clone(self) as _],
-            restore: vec![Arc::clone(self) as _],
-            ..PluginActions::default()
-        };
-        RunRules { plugins, ..RunRules::default() }
-    }
-
-    fn progress(&self) -> OperationProgress {
-        let error = self.fails.load(Relaxed).then(|| "the disk is full".to_owned());
-        OperationProgress { completed: self.done.load(Relaxed), error, ..OperationProgress::default() }
-    }
-}
-
-#[async_trait]
-impl BackupAction for Mover {
-    fn name(&self) -> &'static str {
-        "example.io/mover"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        Ok(ActionSelector::resources(&["configmaps"]))
-    }
-
-    async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
-        if item.head().name != "data" || self.done.load(Relaxed) {
-            return Ok(BackupEffects::default());
-        }
-        let again = ItemId {
-            resource: GroupResource::new("", "configmaps"),
-            namespace: Some("shop".into()),
-            name: "data".into(),
-        };
-        let operation_id = Some("op".to_owned());
-        Ok(BackupEffects { operation_id, post_operation_items: vec![again], ..BackupEffects::default() })
-    }
-
-    async fn progress(&self, _: &str, _: &Backup, _: &Ports) -> Result<OperationProgress, ActionError> {
-        Ok(self.progress())
-    }
-}
-
-#[async_trait]
-impl RestoreAction for Mover {
-    fn name(&self) -> &'static str {
-        "example.io/mover"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        Ok(ActionSelector::resources(&["configmaps"]))
-    }
-
-    async fn execute(&self, item: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
-        let operation_id = (item.head().name == "data").then(|| "op".to_owned());
-        Ok(RestoreEffects { operation_id, ..RestoreEffects::default() })
-    }
-
-    async fn progress(&self, _: &str, _: &Restore, _: &Ports) -> Result<OperationProgress, ActionError> {
-        Ok(self.progress())
-    }
+/// Rules with this mover, both ways.
+fn rules(mover: &Arc<Mover>) -> RunRules {
+    let plugins = PluginActions {
+        backup: vec![Arc::clone(mover) as _],
+        restore: vec![Arc::clone(mover) as _],
+        ..PluginActions::default()
+    };
+    RunRules { plugins, ..RunRules::default() }
 }
 
 async fn stored_state(world: &World) -> Value {
@@ -166,8 +100,8 @@ fn moving() -> Value {
 
 #[tokio::test]
 async fn a_backup_waits_for_its_operations_and_is_written_anew_when_they_have_ended() {
-    let mover = Arc::new(Mover::default());
-    let world = World::new(mover.rules(), [moving()]);
+    let mover = Arc::new(Mover::of("data"));
+    let world = World::new(rules(&mover), [moving()]);
     let backup = world.back_up(json!({"includedNamespaces": ["shop"]})).await;
     assert_eq!(backup.phase(), BackupPhase::WaitingForPluginOperations);
     assert_eq!(
@@ -196,8 +130,8 @@ async fn a_backup_waits_for_its_operations_and_is_written_anew_when_they_have_en
 
 #[tokio::test]
 async fn a_failed_operation_makes_the_backup_partially_failed_and_is_in_its_results() {
-    let mover = Arc::new(Mover::default());
-    let world = World::new(mover.rules(), [moving()]);
+    let mover = Arc::new(Mover::of("data"));
+    let world = World::new(rules(&mover), [moving()]);
     let backup = world.back_up(json!({"includedNamespaces": ["shop"]})).await;
     mover.done.store(true, Relaxed);
     mover.fails.store(true, Relaxed);
@@ -215,8 +149,8 @@ async fn a_failed_operation_makes_the_backup_partially_failed_and_is_in_its_resu
 
 #[tokio::test]
 async fn a_restore_waits_for_its_operations() {
-    let mover = Arc::new(Mover { done: true.into(), ..Mover::default() });
-    let world = World::new(mover.rules(), [moving()]);
+    let mover = Arc::new(Mover { done: true.into(), ..Mover::of("data") });
+    let world = World::new(rules(&mover), [moving()]);
     world.back_up(json!({"includedNamespaces": ["shop"]})).await;
     let restore = world.restore(RestoreSpec::default()).await;
     assert_eq!(restore.phase(), RestorePhase::WaitingForPluginOperations);

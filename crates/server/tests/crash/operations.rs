@@ -1,20 +1,12 @@
 //! Backups whose actions start operations: the controllers `backup-operations` and `backup-finalizer`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use async_trait::async_trait;
-use bowline_api::Backup;
-use bowline_engine::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
-};
-use bowline_engine::catalog::GroupResource;
-use bowline_engine::operation::OperationProgress;
-use bowline_engine::port::Ports;
 use bowline_server::operation::{PluginActions, RunRules};
 use bowline_store::ErrorKind;
-use bowline_testing::Process;
 use bowline_testing::object::{config_map, with};
+use bowline_testing::{Mover, Process};
 use serde_json::json;
 
 use crate::kill::in_paused_time;
@@ -22,51 +14,8 @@ use crate::reports::refuse;
 use crate::scenario::request_backup;
 use crate::world::{Server, World};
 
-/// Moves the ConfigMap `colours`; it takes as long as the test says.
-#[derive(Default)]
-struct Mover {
-    done: AtomicBool,
-    fails: AtomicBool,
-    cancelled: AtomicBool,
-}
-
-#[async_trait]
-impl BackupAction for Mover {
-    fn name(&self) -> &'static str {
-        "example.io/mover"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        Ok(ActionSelector::resources(&["configmaps"]))
-    }
-
-    async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
-        let ended = self.done.load(Relaxed) || self.cancelled.load(Relaxed);
-        if item.head().name != "colours" || ended {
-            return Ok(BackupEffects::default());
-        }
-        let moved = ItemId {
-            resource: GroupResource::new("", "configmaps"),
-            namespace: Some("shop".into()),
-            name: "colours".into(),
-        };
-        let operation_id = Some("op".to_owned());
-        Ok(BackupEffects { operation_id, post_operation_items: vec![moved], ..BackupEffects::default() })
-    }
-
-    async fn progress(&self, _: &str, _: &Backup, _: &Ports) -> Result<OperationProgress, ActionError> {
-        let error = self.fails.load(Relaxed).then(|| "the disk is full".to_owned());
-        Ok(OperationProgress { completed: self.done.load(Relaxed), error, ..OperationProgress::default() })
-    }
-
-    async fn cancel(&self, _: &str, _: &Backup, _: &Ports) -> Result<(), ActionError> {
-        self.cancelled.store(true, Relaxed);
-        Ok(())
-    }
-}
-
 fn story(tell: impl AsyncFnOnce(World, Arc<Mover>)) {
-    in_paused_time(async { tell(World::new(), Arc::default()).await });
+    in_paused_time(async { tell(World::new(), Arc::new(Mover::of("colours"))).await });
 }
 
 fn start(world: &World, mover: &Arc<Mover>) -> Server {

@@ -1,55 +1,18 @@
 //! What comes after a restore: operations that are asked about until they have ended, and the last steps, by their own controllers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use async_trait::async_trait;
-use bowline_api::Restore;
 use bowline_api::artifact::BackupVolumeInfo;
-use bowline_engine::action::{
-    ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects,
-};
-use bowline_engine::operation::OperationProgress;
-use bowline_engine::port::Ports;
 use bowline_server::operation::{PluginActions, RunRules};
 use bowline_store::layout::BackupArtifact;
-use bowline_testing::Process;
 use bowline_testing::object::{object, with};
+use bowline_testing::{Mover, Process};
 use serde_json::json;
 
 use crate::kill::in_paused_time;
 use crate::scenario::make_backup;
 use crate::world::{Server, World};
-
-const RUNNING: u8 = 0;
-const DONE: u8 = 1;
-const FAILED: u8 = 2;
-
-/// Starts an operation for one ConfigMap; a test says how it goes.
-#[derive(Default)]
-struct Mover(AtomicU8);
-
-#[async_trait]
-impl RestoreAction for Mover {
-    fn name(&self) -> &'static str {
-        "example.io/mover"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        Ok(ActionSelector::resources(&["configmaps"]))
-    }
-
-    async fn execute(&self, item: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
-        let operation_id = (item.head().name == "colours").then(|| "op-1".to_owned());
-        Ok(RestoreEffects { operation_id, ..RestoreEffects::default() })
-    }
-
-    async fn progress(&self, _: &str, _: &Restore, _: &Ports) -> Result<OperationProgress, ActionError> {
-        let state = self.0.load(Relaxed);
-        let error = (state == FAILED).then(|| "the disk is full".to_owned());
-        Ok(OperationProgress { completed: state != RUNNING, error, ..OperationProgress::default() })
-    }
-}
 
 fn start(world: &World, mover: &Arc<Mover>) -> Server {
     let plugins = PluginActions { restore: vec![Arc::clone(mover) as _], ..PluginActions::default() };
@@ -73,14 +36,14 @@ async fn comes_to(world: &World, phase: &str) {
 
 #[test]
 fn a_waiting_restore_is_asked_about_until_it_is_finalized() {
-    for (end, phase, counts) in [
-        (DONE, "Completed", ("restoreItemOperationsCompleted", 0)),
-        (FAILED, "PartiallyFailed", ("restoreItemOperationsFailed", 1)),
+    for (fails, phase, counts) in [
+        (false, "Completed", ("restoreItemOperationsCompleted", 0)),
+        (true, "PartiallyFailed", ("restoreItemOperationsFailed", 1)),
     ] {
         in_paused_time(async {
             let world = World::new();
             make_backup(&world, "b").await;
-            let mover = Arc::new(Mover::default());
+            let mover = Arc::new(Mover::of("colours"));
             let server = start(&world, &mover);
             copy(&world);
             comes_to(&world, "WaitingForPluginOperations").await;
@@ -89,7 +52,8 @@ fn a_waiting_restore_is_asked_about_until_it_is_finalized() {
             let _next = start(&world, &mover);
             tokio::time::sleep(std::time::Duration::from_mins(5)).await;
             assert_eq!(world.phase("restores", "r"), "WaitingForPluginOperations");
-            mover.0.store(end, Relaxed);
+            mover.fails.store(fails, Relaxed);
+            mover.done.store(true, Relaxed);
             comes_to(&world, phase).await;
             let status = world.object("restores", "r").unwrap()["status"].clone();
             assert_eq!(
@@ -109,7 +73,7 @@ fn an_operation_without_an_end_is_given_up_after_its_time() {
     in_paused_time(async {
         let world = World::new();
         make_backup(&world, "b").await;
-        let _server = start(&world, &Arc::default());
+        let _server = start(&world, &Arc::new(Mover::of("colours")));
         let spec =
             json!({"backupName": "b", "namespaceMapping": {"shop": "copy"}, "itemOperationTimeout": "30m"});
         world.create("Restore", "restores", "r", &spec);
