@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bowline_e2e::{Bowline, Cluster, Gate, Server, location};
+use bowline_e2e::{Bowline, Cluster, Gate, Output, Server, location};
 use serde_json::Value;
 
 use crate::files;
@@ -56,6 +56,20 @@ impl Stage {
         let judged = location::judged(direct, &server, "default")?;
         ensure!(judged["status"]["phase"] == "Available", "{}", judged["status"]);
         Ok(server)
+    }
+
+    /// Runs a command behind the gate, and stops the API server when the command is in its middle.
+    fn run_while_the_api_server_goes(&self, held: &Bowline<'_>, command: &[&str]) -> Result<Output> {
+        self.gate.hold_after(INTERRUPTED_AFTER);
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| held.run(command));
+            let stopped =
+                self.gate.wait_until_it_holds(HELD).and_then(|()| self.cluster.stop("kube-apiserver"));
+            self.gate.open();
+            let output = running.join();
+            stopped?;
+            output.map_err(|_| anyhow::anyhow!("the thread that ran the program panicked"))?
+        })
     }
 
     /// Starts a server behind the gate, and a backup that is in its middle.
@@ -162,17 +176,8 @@ fn without_a_server_a_backup_that_loses_the_api_server_for_good_leaves_nothing()
     let stage = Stage::new("api-gone")?;
     let held = stage.held()?;
     let folder = stage.folder.display().to_string();
-    stage.gate.hold_after(INTERRUPTED_AFTER);
     let create = ["backup", "create", "b", "--include-namespaces", "full", "--to", &folder];
-    let output = std::thread::scope(|scope| -> Result<_> {
-        let running = scope.spawn(|| held.run(&create));
-        let stopped =
-            stage.gate.wait_until_it_holds(HELD).and_then(|()| stage.cluster.stop("kube-apiserver"));
-        stage.gate.open();
-        let output = running.join();
-        stopped?;
-        output.map_err(|_| anyhow::anyhow!("the thread that ran the program panicked"))?
-    })?;
+    let output = stage.run_while_the_api_server_goes(&held, &create)?;
     let message = output.refused(1)?;
     assert!(message.contains("the API server can't be reached") && message.contains("hint: "), "{message}");
     let files = files::below(&stage.folder)?;
@@ -210,18 +215,9 @@ fn without_a_server_a_restore_that_loses_the_api_server_for_good_says_so_and_can
     let (direct, held) = (Bowline::new(&stage.cluster, "velero")?, stage.held()?);
     let folder = stage.folder.display().to_string();
     direct.ok(&["backup", "create", "b", "--include-namespaces", "full", "--to", &folder])?;
-    stage.gate.hold_after(INTERRUPTED_AFTER);
     let create = ["restore", "create", "r", "--from", &folder, "--from-backup", "b"];
     let create = [&create[..], &["--namespace-mappings", "full:copy"]].concat();
-    let output = std::thread::scope(|scope| -> Result<_> {
-        let running = scope.spawn(|| held.run(&create));
-        let stopped =
-            stage.gate.wait_until_it_holds(HELD).and_then(|()| stage.cluster.stop("kube-apiserver"));
-        stage.gate.open();
-        let output = running.join();
-        stopped?;
-        output.map_err(|_| anyhow::anyhow!("the thread that ran the program panicked"))?
-    })?;
+    let output = stage.run_while_the_api_server_goes(&held, &create)?;
     let message = output.refused(1)?;
     ensure!(
         message.contains("lost the API server after") && message.contains("can't be reached"),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::reports::completed;
 use crate::world::World;
 
 /// Lets so much time pass.
@@ -34,6 +35,13 @@ async fn location(world: &World, name: &str, spec: Value) {
 fn change(world: &World, resource: &str, name: &str, pointer: &str, value: impl Into<Value>) {
     let object = world.object(resource, name).expect("the object is there");
     world.cluster.put(bowline_testing::object::with(object, pointer, value));
+}
+
+/// Restores the backup `b` into the namespace `copy`.
+async fn restored(world: &World) {
+    let spec = json!({"backupName": "b", "namespaceMapping": {"shop": "copy"}});
+    world.create("Restore", "restores", "r", &spec);
+    completed(world, "restores", "r").await;
 }
 
 /// Waits for the phase of an object.

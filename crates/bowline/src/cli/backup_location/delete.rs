@@ -17,7 +17,7 @@ pub(crate) struct Delete {
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let cluster = session.cluster().await?;
-        let noun = "backup storage location";
+        let noun = "backup-location";
         for location in self.deletion.agreed::<BackupStorageLocation>(session, &cluster, noun).await? {
             let name = location.name();
             cluster.delete::<BackupStorageLocation>(name).await?;

@@ -81,13 +81,7 @@ fn a_deletion_takes_files_restores_object_and_all_requests_along_and_is_counted(
     story(async |world| {
         make_backup(&world, "b").await;
         let server = world.start(Process::default());
-        world.create(
-            "Restore",
-            "restores",
-            "r",
-            &json!({"backupName": "b", "namespaceMapping": {"shop": "copy"}}),
-        );
-        completed(&world, "restores", "r").await;
+        super::restored(&world).await;
         world.bucket.faults().before(|call| {
             let metadata = call.verb == "delete" && call.name.ends_with("velero-backup.json");
             metadata.then_some(Fault::<bowline_store::Error>::Delay(Duration::from_secs(30)))

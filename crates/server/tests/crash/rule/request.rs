@@ -2,7 +2,7 @@ use bowline_testing::Process;
 use serde_json::{Value, json};
 
 use super::{phase, seconds};
-use crate::reports::{completed, story};
+use crate::reports::story;
 use crate::scenario::make_backup;
 use crate::world::World;
 
@@ -42,13 +42,7 @@ fn every_file_of_a_backup_and_restore_can_be_asked_for() {
     story(async |world| {
         make_backup(&world, "b").await;
         let _server = world.start(Process::default());
-        world.create(
-            "Restore",
-            "restores",
-            "r",
-            &json!({"backupName": "b", "namespaceMapping": {"shop": "copy"}}),
-        );
-        completed(&world, "restores", "r").await;
+        super::restored(&world).await;
         let of_backup = [
             "BackupLog",
             "BackupContents",

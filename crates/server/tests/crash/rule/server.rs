@@ -55,13 +55,7 @@ fn a_server_only_for_restores_makes_and_deletes_no_backup_and_restores() {
         });
         request_backup(&world, "new");
         world.create("DeleteBackupRequest", "deletebackuprequests", "d", &json!({"backupName": "b"}));
-        world.create(
-            "Restore",
-            "restores",
-            "r",
-            &json!({"backupName": "b", "namespaceMapping": {"shop": "copy"}}),
-        );
-        completed(&world, "restores", "r").await;
+        super::restored(&world).await;
         seconds(7200).await;
         assert_eq!(world.phase("backups", "new"), "ReadyToStart");
         assert_eq!(world.phase("backups", "b"), "Completed");
