@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bowline_api::{BackupPhase, BackupSpec, Restore, RestorePhase, RestoreSpec};
+use bowline_api::{Backup, BackupPhase, BackupSpec, Restore, RestorePhase, RestoreSpec};
 use bowline_engine::action::ItemId;
 use bowline_engine::catalog::GroupResource;
 use bowline_engine::port::Ports;
@@ -149,7 +149,9 @@ async fn a_failed_operation_makes_the_backup_partially_failed_and_is_in_its_resu
 
 #[tokio::test]
 async fn a_restore_waits_for_its_operations() {
-    let mover = Arc::new(Mover { done: true.into(), ..Mover::of("data") });
+    let mover = Arc::new(Mover::of("data"));
+    // The backup before it has none to wait for.
+    mover.done.store(true, Relaxed);
     let world = World::new(rules(&mover), [moving()]);
     world.back_up(json!({"includedNamespaces": ["shop"]})).await;
     let restore = world.restore(RestoreSpec::default()).await;

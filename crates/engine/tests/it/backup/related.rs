@@ -132,7 +132,9 @@ impl PodExec for CutShort {
 
 #[tokio::test]
 async fn a_backup_that_ends_between_the_hooks_of_a_pod_leaves_nothing_frozen() {
-    let cluster = Arc::new(MemoryCluster::with([pod("a", "data", hooks()), pod("b", "data", hooks())]));
+    let cluster = MemoryCluster::with([pod("a", "data", hooks()), pod("b", "data", hooks())]);
+    put(&cluster, volumes("data", "pv-1"));
+    let cluster = Arc::new(cluster);
     let cut = Arc::new(CutShort::default());
     let (sink, _source) = pipe::pipe();
     let ports = Ports { exec: Arc::clone(&cut) as _, ..ports(&cluster) };
