@@ -147,12 +147,13 @@ impl Run {
                 Err(error) => (self.fail(prepared, &error), None),
             };
         }
-        let message = format!(
-            "could not restore, {} is being deleted; restore it again when it is gone",
-            prepared.kind_and_name()
-        );
+        (self.skip_dying(prepared, "is being deleted; restore it again when it is gone"), None)
+    }
+
+    fn skip_dying(&self, prepared: &Prepared, what: &str) -> Step {
+        let message = format!("could not restore, {} {what}", prepared.kind_and_name());
         self.find(Level::Warning, prepared, message);
-        (Step::Skip(Skip::Dying), None)
+        Step::Skip(Skip::Dying)
     }
 
     async fn settle(&self, prepared: &Prepared, existing: &Object, comparison: &Comparison) -> Step {
@@ -200,6 +201,12 @@ impl Run {
     async fn refresh_labels(&self, prepared: &Prepared, existing: &Object) -> Option<Step> {
         let patch = label_patch(existing, &prepared.object).filter(|_| self.rules().updates())?;
         let error = self.update(prepared, &patch).await.err()?;
+        if error.is_not_found() {
+            // Somebody deleted it since it was compared, such as a controller its EndpointSlice.
+            return Some(
+                self.skip_dying(prepared, "was deleted meanwhile; restore it again if it is missing"),
+            );
+        }
         self.find(Level::Error, prepared, error.to_string());
         Some(Step::Fail(error.to_string()))
     }

@@ -78,6 +78,22 @@ async fn labels_that_can_t_be_renewed_are_an_error() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_before_its_labels_are_renewed_is_a_warning() {
+    let cluster = Arc::new(MemoryCluster::with([config_map("shop", "a")]));
+    cluster
+        .faults
+        .before(|call| (call.verb == "patch").then(|| ClusterError::NotFound { message: "gone".into() }));
+    let outcome =
+        run(&cluster, &spool_of(&[("configmaps", config_map("shop", "a"))]).await, update()).await.unwrap();
+    assert_eq!(lines(&outcome.resource_list), ["v1/ConfigMap shop/a(failed)"]);
+    assert_eq!(
+        outcome.findings.list()[0].message,
+        "could not restore, ConfigMap:a was deleted meanwhile; restore it again if it is missing"
+    );
+    assert_eq!(outcome.findings.count(Level::Error), 0);
+}
+
+#[tokio::test]
 async fn policy_update_changes_what_differs_and_renews_the_labels_of_what_does_not() {
     let live = with(config_map("shop", "differs"), "/data/extra", "live");
     let cluster = Arc::new(MemoryCluster::with([live, config_map("shop", "equal")]));
