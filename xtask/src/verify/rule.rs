@@ -22,14 +22,16 @@ pub(super) fn check(files: &[File]) -> Vec<Problem> {
         .collect()
 }
 
-/// Names of the functions of a file. A row that names one that is no test would be noticed by its reader only.
+/// Names of the functions of a file, and of those that a macro makes of lines such as `a_name: story;`. A row that names one that
+/// is no test would be noticed by its reader only.
 fn functions(file: &File) -> impl Iterator<Item = &str> {
     let names = file.text.lines().filter_map(|line| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("pub ").unwrap_or(line);
-        line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")
+        let line = line.trim();
+        let bare = line.strip_prefix("pub ").unwrap_or(line);
+        let bare = bare.strip_prefix("async ").unwrap_or(bare);
+        bare.strip_prefix("fn ").or_else(|| line.strip_suffix(';'))
     });
-    names.filter_map(|rest| rest.split(['(', '<']).next())
+    names.filter_map(|rest| rest.split(['(', '<', ':']).next())
 }
 
 /// Rows of tables, without their heads.
