@@ -133,12 +133,14 @@ impl Worker {
         loop {
             let wake = self.start_due();
             tokio::select! {
+                // In this order: work that ends because of the stop must not make room for more.
+                biased;
                 () = stop.cancelled() => break,
+                Some(done) = self.running.join_next_with_id() => self.finish(done),
                 name = names.recv() => match name {
                     Some(name) => self.queue.add(name, Instant::now()),
                     None => break,
                 },
-                Some(done) = self.running.join_next_with_id() => self.finish(done),
                 () = sleep_until(wake) => {}
             }
         }
@@ -266,5 +268,38 @@ mod tests {
         let calls = calls(&["bad", "worse", "a"], Duration::from_millis(300)).await;
         let count = |name: &str| calls.iter().filter(|call| *call == name).count();
         assert_eq!((count("bad"), count("worse"), count("a")), (2, 2, 1));
+    }
+
+    /// Works until it is told to stop, and is to be called again then.
+    struct Lasting(CancellationToken, Mutex<usize>);
+
+    #[async_trait]
+    impl Reconcile for Lasting {
+        fn name(&self) -> &'static str {
+            "lasting"
+        }
+
+        async fn reconcile(&self, _: &str) -> Result<Next, Failure> {
+            *self.1.lock().unwrap() += 1;
+            self.0.cancelled().await;
+            Ok(Next::After(Duration::ZERO))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_because_of_the_stop_makes_no_room_for_more() {
+        for _ in 0..50 {
+            let stop = CancellationToken::new();
+            let lasting = Arc::new(Lasting(stop.clone(), Mutex::default()));
+            let (tx, rx) = mpsc::channel(10);
+            let worker = tokio::spawn(Worker::new(Arc::clone(&lasting) as _, 1).run(rx, stop.clone()));
+            for name in ["a", "b"] {
+                tx.send(name.to_owned()).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            stop.cancel();
+            worker.await.unwrap();
+            assert_eq!(*lasting.1.lock().unwrap(), 1);
+        }
     }
 }
