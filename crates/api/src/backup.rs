@@ -123,6 +123,15 @@ pub struct BackupSpec {
     pub uploader_config: Option<UploaderConfigForBackup>,
 }
 
+impl BackupSpec {
+    /// Whether it filters by lists for both scopes (`includedResources` and its like), not by lists for each scope.
+    pub fn has_old_filters(&self) -> bool {
+        self.include_cluster_resources.is_some()
+            || !self.included_resources.is_empty()
+            || !self.excluded_resources.is_empty()
+    }
+}
+
 /// Metadata in the template of a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]

@@ -132,6 +132,16 @@ impl ActionSelector {
     }
 }
 
+/// What every action says of itself, whatever it runs on.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// Full name, such as `velero.io/pod`.
+    fn name(&self) -> &str;
+
+    /// Which objects to call it for. Asked once a run.
+    async fn selector(&self) -> Result<ActionSelector, ActionError>;
+}
+
 /// Why an action failed for an object.
 #[derive(Debug, Error)]
 pub enum ActionError {
@@ -186,13 +196,7 @@ pub struct BackupEffects {
 
 /// An action that runs on each object that is stored.
 #[async_trait]
-pub trait BackupAction: Send + Sync {
-    /// Full name, such as `velero.io/pod`.
-    fn name(&self) -> &str;
-
-    /// Which objects to call it for. Asked once a run.
-    async fn selector(&self) -> Result<ActionSelector, ActionError>;
-
+pub trait BackupAction: Action {
     /// Looks at one object, may change it, and may ask for more. Called at most once an object and run; calls for different objects
     /// run concurrently.
     async fn execute(
@@ -233,13 +237,7 @@ pub struct BlockContext<'a> {
 
 /// An action that says what belongs into one item block with an object: stored together, between the hooks of all pods of the block.
 #[async_trait]
-pub trait ItemBlockAction: Send + Sync {
-    /// Full name, such as `velero.io/pvc`.
-    fn name(&self) -> &str;
-
-    /// Which objects to call it for. Asked once a run.
-    async fn selector(&self) -> Result<ActionSelector, ActionError>;
-
+pub trait ItemBlockAction: Action {
     /// Objects that belong to this one. They are stored too, provided that the filters allow them, and are asked about in turn; the
     /// backup's label selectors don't keep them out (behaviour §6.6). May be called more than once for an object.
     async fn related_items(
@@ -295,15 +293,9 @@ pub struct RestoreEffects {
     pub operation_id: Option<String>,
 }
 
-/// An action that runs on each object that is restored.
+/// An action that runs on each object that is restored. The namespaces of its selector are those that are restored into, as in Velero.
 #[async_trait]
-pub trait RestoreAction: Send + Sync {
-    /// Full name, such as `velero.io/service`.
-    fn name(&self) -> &str;
-
-    /// Which objects to call it for. Asked once a run. Namespaces are those that are restored into, as in Velero.
-    async fn selector(&self) -> Result<ActionSelector, ActionError>;
-
+pub trait RestoreAction: Action {
     /// Looks at one object, may change it, and may ask for more. MUST NOT write to the cluster when the run is a dry run; built-in
     /// actions never write at all.
     async fn execute(
@@ -350,15 +342,10 @@ pub struct DeleteContext<'a> {
     pub ports: &'a Ports,
 }
 
-/// An action that runs on each object of a backup that is being deleted, before its files go.
+/// An action that runs on each object of a backup that is being deleted, before its files go. The namespaces of its selector are those
+/// of the backup.
 #[async_trait]
-pub trait DeleteAction: Send + Sync {
-    /// Full name, such as `velero.io/dataupload-delete`.
-    fn name(&self) -> &str;
-
-    /// Which objects to call it for. Asked once a run. Namespaces are those of the backup.
-    async fn selector(&self) -> Result<ActionSelector, ActionError>;
-
+pub trait DeleteAction: Action {
     /// Deletes what the object, as it is in the backup, stands for elsewhere. MUST succeed when that is gone already: a deletion that
     /// was cut short is done again.
     async fn execute(&self, item: &Object, context: &DeleteContext<'_>) -> Result<(), ActionError>;

@@ -10,7 +10,6 @@ use crate::action::chain::Resolved;
 use crate::action::{ActionError, DeleteAction, DeleteContext};
 use crate::archive::ArchiveError;
 use crate::archive::spool::Spool;
-use crate::catalog::Catalog;
 use crate::finding::{Finding, Findings, Level, chain};
 use crate::port::{ClusterError, Ports};
 use crate::retry::Retry;
@@ -57,7 +56,7 @@ async fn run(
     let findings = Findings::default();
     let discovered = Retry::API.run(&*ports.clock, || ports.cluster.discover()).await;
     let catalog = discovered.map_err(DeletionError::Discover)?;
-    let actions = resolve(actions, &catalog).await.map_err(DeletionError::Action)?;
+    let actions = Resolved::all(actions, &catalog).await.map_err(DeletionError::Action)?;
     let context = DeleteContext { backup, ports };
     for resource in spool.resources() {
         for group in spool.groups(resource) {
@@ -81,16 +80,4 @@ async fn run(
         }
     }
     Ok(findings)
-}
-
-async fn resolve(
-    actions: &[Arc<dyn DeleteAction>],
-    catalog: &Catalog,
-) -> Result<Vec<Resolved<dyn DeleteAction>>, ActionError> {
-    let mut resolved = Vec::with_capacity(actions.len());
-    for action in actions {
-        let selector = action.selector().await?;
-        resolved.push(Resolved::new(action, action.name(), &selector, catalog)?);
-    }
-    Ok(resolved)
 }

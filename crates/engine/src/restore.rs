@@ -15,7 +15,7 @@ mod dynamic_volume;
 mod existing;
 mod explain;
 mod fields;
-pub(crate) mod filter;
+mod filter;
 mod flow;
 mod hook;
 mod item;

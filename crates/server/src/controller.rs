@@ -28,7 +28,7 @@ use kube::ResourceExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub use attempts::ATTEMPTS_ANNOTATION;
+pub use attempts::{ATTEMPTS_ANNOTATION, Attempt, attempts};
 
 use crate::context::Context;
 

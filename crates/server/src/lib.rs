@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, EngineSettings, Periods};
-pub use controller::ATTEMPTS_ANNOTATION;
+pub use controller::{ATTEMPTS_ANNOTATION, Attempt, attempts};
 pub use download::{DOWNLOAD_KEY, DOWNLOAD_PATH_ANNOTATION, MESSAGE_ANNOTATION};
 pub use failure::ApiError;
 pub use host::{BuiltinStores, Host, StoreRegistry};

@@ -82,9 +82,10 @@ impl MemoryCluster {
         self.lock().establishes = false;
     }
 
-    /// Serves Velero's kinds, by their definitions.
-    pub fn serve_velero(&self) {
-        for definition in bowline_api::crd::crds() {
+    /// Serves Velero's kinds, by their definitions, without those of these plurals.
+    pub fn serve_velero(&self, without: &[&str]) {
+        let definitions = bowline_api::crd::crds().into_iter();
+        for definition in definitions.filter(|it| !without.contains(&it.spec.names.plural.as_str())) {
             let mut definition = serde_json::to_value(definition).expect("a definition is JSON");
             definition["kind"] = "CustomResourceDefinition".into();
             definition["apiVersion"] = "apiextensions.k8s.io/v1".into();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use async_trait::async_trait;
 use bowline_api::{Backup, Restore};
 use bowline_engine::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId, RestoreAction,
-    RestoreContext, RestoreEffects,
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
+    RestoreAction, RestoreContext, RestoreEffects,
 };
 use bowline_engine::catalog::GroupResource;
 use bowline_engine::operation::OperationProgress;
@@ -43,7 +43,7 @@ impl Mover {
 }
 
 #[async_trait]
-impl BackupAction for Mover {
+impl Action for Mover {
     fn name(&self) -> &'static str {
         Self::NAME
     }
@@ -51,7 +51,10 @@ impl BackupAction for Mover {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(Self::selects())
     }
+}
 
+#[async_trait]
+impl BackupAction for Mover {
     /// Starts the work, which changes the ConfigMap, unless it is over already.
     async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
         let ended = self.done.load(Relaxed) || self.cancelled.load(Relaxed);
@@ -79,14 +82,6 @@ impl BackupAction for Mover {
 
 #[async_trait]
 impl RestoreAction for Mover {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        Ok(Self::selects())
-    }
-
     async fn execute(&self, item: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
         let operation_id = (item.head().name == self.config_map).then(|| "op".to_owned());
         Ok(RestoreEffects { operation_id, ..RestoreEffects::default() })

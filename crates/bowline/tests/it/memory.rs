@@ -51,7 +51,7 @@ impl Memory {
     /// With Velero's kinds, its namespace, and a location that is the default one.
     pub(crate) fn start() -> Self {
         let memory = Self::empty();
-        memory.cluster.serve_velero();
+        memory.cluster.serve_velero(&[]);
         memory.cluster.put(namespace(VELERO));
         memory.put_location("default", &json!({ "default": true }));
         memory

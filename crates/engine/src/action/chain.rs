@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{ActionError, ActionSelector, BackupAction, Item, ItemBlockAction};
+use super::{Action, ActionError, ActionSelector, BackupAction, Item, ItemBlockAction};
 use crate::catalog::{Catalog, GroupResource};
 use crate::object::Head;
 use crate::select::label::Selector;
@@ -22,29 +22,15 @@ pub type ResolvedAction = Resolved<dyn BackupAction>;
 /// An item block action, resolved.
 pub type ResolvedBlockAction = Resolved<dyn ItemBlockAction>;
 
-impl ResolvedAction {
-    /// Asks an action what it wants to see. Resources that the cluster does not serve select nothing.
-    pub async fn resolve(action: &Arc<dyn BackupAction>, catalog: &Catalog) -> Result<Self, ActionError> {
-        Self::new(action, action.name(), &action.selector().await?, catalog)
-    }
-}
-
-impl ResolvedBlockAction {
-    /// Asks an action what it wants to see. Resources that the cluster does not serve select nothing.
-    pub async fn resolve(action: &Arc<dyn ItemBlockAction>, catalog: &Catalog) -> Result<Self, ActionError> {
-        Self::new(action, action.name(), &action.selector().await?, catalog)
-    }
-}
-
-impl<A: ?Sized> Resolved<A> {
-    /// Resolves the selector of the action of this name. Resources that the cluster does not serve are taken as they are.
-    pub(crate) fn new(
-        action: &Arc<A>,
-        name: &str,
-        selector: &ActionSelector,
-        catalog: &Catalog,
-    ) -> Result<Self, ActionError> {
-        Ok(Self { action: Arc::clone(action), scope: Scope::new(name, selector, catalog)? })
+impl<A: Action + ?Sized> Resolved<A> {
+    /// Asks actions what they want to see. Resources that the cluster does not serve are taken as they are: a definition may bring them.
+    pub async fn all(actions: &[Arc<A>], catalog: &Catalog) -> Result<Vec<Self>, ActionError> {
+        let mut resolved = Vec::with_capacity(actions.len());
+        for action in actions {
+            let scope = Scope::new(action.name(), &action.selector().await?, catalog)?;
+            resolved.push(Self { action: Arc::clone(action), scope });
+        }
+        Ok(resolved)
     }
 
     /// The action.

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use bowline_api::restore::Restore;
 use serde_json::{Map, Value};
 
-use super::{ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects};
+use super::{Action, ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects};
 use crate::port::Ports;
 
 /// The built-in actions for one run. The ConfigMaps that configure some of them are read here, once; `namespace` is the server's, or
@@ -74,7 +74,7 @@ struct Pure {
 }
 
 #[async_trait]
-impl RestoreAction for Pure {
+impl Action for Pure {
     fn name(&self) -> &str {
         self.name
     }
@@ -82,7 +82,10 @@ impl RestoreAction for Pure {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(self.resources))
     }
+}
 
+#[async_trait]
+impl RestoreAction for Pure {
     async fn execute(
         &self,
         item: &mut Item,

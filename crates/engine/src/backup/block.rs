@@ -6,12 +6,13 @@ use std::sync::{MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 
 use super::BackupError;
-use super::collect::{KindPlan, Role};
+use super::collect::Role;
 use super::each::each;
 use super::held::{Held, UNORDERED};
 use super::run::Run;
 use super::store::Mode;
 use crate::action::ItemId;
+use crate::catalog::GroupResource;
 use crate::finding::{Level, chain};
 use crate::hook::backup::{self as hook, Phase};
 use crate::object::Object;
@@ -96,7 +97,7 @@ impl Run<'_> {
         }
         let mut ready = Vec::new();
         for (plan, object) in members {
-            if self.run_hooks(&plan, &object, Phase::Pre).await {
+            if plan.role != Role::Pod || self.run_hooks(&object, Phase::Pre).await {
                 ready.push((plan, object));
             } else {
                 // Nothing else may bring it along.
@@ -106,20 +107,18 @@ impl Run<'_> {
         for (plan, object) in &ready {
             self.consider(plan, object.clone(), Mode::Block).await?;
         }
-        for (plan, object) in &ready {
-            self.run_hooks(plan, object, Phase::Post).await;
+        for (_, pod) in ready.iter().filter(|(plan, _)| plan.role == Role::Pod) {
+            self.run_hooks(pod, Phase::Post).await;
         }
         Ok(())
     }
 
-    /// Runs the hooks of a pod; false when the pod must not be stored. Other objects have no hooks.
-    async fn run_hooks(&self, plan: &KindPlan, pod: &Object, phase: Phase) -> bool {
-        if plan.role != Role::Pod {
-            return true;
-        }
+    /// Runs the hooks of a pod; false when the pod must not be stored.
+    async fn run_hooks(&self, pod: &Object, phase: Phase) -> bool {
+        let pods = GroupResource::new("", "pods");
         let hooks = self.hooks.rules.of_pod(pod.head(), phase);
         let report = |failed: &hook::HookFailed| {
-            self.report(Level::Error, &plan.resource, pod.head(), chain(failed));
+            self.report(Level::Error, &pods, pod.head(), chain(failed));
         };
         if phase == Phase::Pre {
             self.frozen().push(pod.clone());
@@ -130,7 +129,7 @@ impl Run<'_> {
         }
         if ran.is_err() && phase == Phase::Pre {
             let message = "the pod is missing in this backup, because a hook with onError Fail failed";
-            self.report(Level::Error, &plan.resource, pod.head(), message);
+            self.report(Level::Error, &pods, pod.head(), message);
         }
         ran.is_ok()
     }
@@ -139,16 +138,12 @@ impl Run<'_> {
     pub(super) async fn thaw(&self) {
         let pods = std::mem::take(&mut *self.frozen());
         for pod in &pods {
-            let key = pod.head().key();
+            let pod_name = pod.head().key();
             tracing::warn!(
-                pod = key,
+                pod = pod_name,
                 "the backup ends between the hooks of this pod, the later ones are run"
             );
-            let hooks = self.hooks.rules.of_pod(pod.head(), Phase::Post);
-            let report =
-                |failed: &hook::HookFailed| tracing::error!(pod = key, error = chain(failed), "hook failed");
-            // What failed has been said.
-            let _ = hook::run(&hooks, pod, &*self.ports.exec, &self.hooks.counter, report).await;
+            self.run_hooks(pod, Phase::Post).await;
         }
     }
 

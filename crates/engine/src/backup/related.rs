@@ -92,11 +92,7 @@ impl Run<'_> {
     }
 
     /// Reports that an object that a stored one needs could not be read.
-    pub(super) async fn related_missing(
-        &self,
-        object: &ObjectRef,
-        error: ClusterError,
-    ) -> Result<(), BackupError> {
+    async fn related_missing(&self, object: &ObjectRef, error: ClusterError) -> Result<(), BackupError> {
         if !error.is_not_found() {
             return self.fetch_failed(object, error).await;
         }

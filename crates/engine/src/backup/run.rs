@@ -16,7 +16,7 @@ use super::related::Related;
 use super::written::Written;
 use super::{BackupError, BackupOutcome, BackupRequest, Purpose};
 use crate::action::ItemId;
-use crate::action::chain::{ResolvedAction, ResolvedBlockAction};
+use crate::action::chain::{Resolved, ResolvedAction, ResolvedBlockAction};
 use crate::archive::{pipe, writer::Writer};
 use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::finding::{Finding, Findings, Level, Place};
@@ -139,16 +139,10 @@ impl<'a> Base<'a> {
         };
         let spec = &request.backup.spec;
         let hooks = HookRules::resolve(&spec.hooks, &prepared.catalog).map_err(BackupError::Invalid)?;
-        let mut actions = Vec::with_capacity(request.actions.len());
-        for action in &request.actions {
-            let resolved = ResolvedAction::resolve(action, &prepared.catalog).await;
-            actions.push(resolved.map_err(BackupError::Action)?);
-        }
-        let mut block_actions = Vec::with_capacity(request.block_actions.len());
-        for action in &request.block_actions {
-            let resolved = ResolvedBlockAction::resolve(action, &prepared.catalog).await;
-            block_actions.push(resolved.map_err(BackupError::Action)?);
-        }
+        let actions =
+            Resolved::all(&request.actions, &prepared.catalog).await.map_err(BackupError::Action)?;
+        let block_actions = Resolved::all(&request.block_actions, &prepared.catalog).await;
+        let block_actions = block_actions.map_err(BackupError::Action)?;
         Ok(Self { request, ports, progress, findings, lists, prepared, hooks, actions, block_actions })
     }
 

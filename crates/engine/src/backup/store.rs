@@ -157,7 +157,8 @@ impl Run<'_> {
 
     /// The object as the actions `touched` it left it.
     fn finish_item(&self, plan: &KindPlan, head: &Head, item: Item, touched: &[&str]) -> Option<Object> {
-        if item.is_unchanged() {
+        // What was only read need not be compared.
+        if touched.is_empty() || item.is_unchanged() {
             return Some(item.original().clone());
         }
         tracing::info!(

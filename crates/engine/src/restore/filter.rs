@@ -4,7 +4,7 @@ use crate::catalog::{Catalog, GroupResource};
 
 /// An include list and an exclude list of kinds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ResourceLists {
+pub(super) struct ResourceLists {
     included: Vec<Pattern>,
     excluded: Vec<Pattern>,
 }
@@ -18,7 +18,7 @@ enum Pattern {
 impl ResourceLists {
     /// Names are resolved as far as the cluster knows them; others are taken as they are, because a CRD of the backup may bring
     /// their kind.
-    pub(crate) fn resolve<'a>(
+    pub(super) fn resolve<'a>(
         included: impl IntoIterator<Item = &'a str>,
         excluded: impl IntoIterator<Item = &'a str>,
         catalog: &Catalog,
@@ -36,7 +36,7 @@ impl ResourceLists {
     }
 
     /// Whether a kind passes.
-    pub(crate) fn include(&self, resource: &GroupResource) -> bool {
+    pub(super) fn include(&self, resource: &GroupResource) -> bool {
         let hit = |patterns: &[Pattern]| {
             patterns.iter().any(|pattern| match pattern {
                 Pattern::Everything => true,

@@ -18,11 +18,7 @@ impl Scene {
         catalog: Catalog,
         actions: &[Arc<dyn RestoreAction>],
     ) -> Result<Self, ActionError> {
-        let mut resolved = Vec::with_capacity(actions.len());
-        for action in actions {
-            resolved.push(Resolved::new(action, action.name(), &action.selector().await?, &catalog)?);
-        }
-        Ok(Self { catalog, actions: resolved })
+        Ok(Self { actions: Resolved::all(actions, &catalog).await?, catalog })
     }
 
     /// The actions for a kind in a namespace, in order. The namespace is the one that is restored into, as in Velero.

@@ -13,6 +13,7 @@ use crate::object::{Object, ObjectError};
 pub struct PodView {
     /// `spec`.
     pub spec: PodSpecView,
+    status: PodStatusView,
 }
 
 /// Part of a pod's spec.
@@ -24,6 +25,12 @@ pub struct PodSpecView {
     volumes: Option<Vec<PodVolume>>,
     containers: Option<Vec<Container>>,
     init_containers: Option<Vec<Container>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodStatusView {
+    phase: Option<String>,
 }
 
 /// One volume of a pod.
@@ -67,6 +74,11 @@ impl PodView {
     /// Reads the view of a pod.
     pub fn of(pod: &Object) -> Result<Self, ObjectError> {
         pod.view()
+    }
+
+    /// Whether its containers run.
+    pub fn is_running(&self) -> bool {
+        self.status.phase.as_deref() == Some("Running")
     }
 
     /// The volumes.

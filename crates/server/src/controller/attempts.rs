@@ -13,20 +13,24 @@ const KEPT: usize = 12;
 pub const ATTEMPTS_ANNOTATION: &str = "bowline.io/attempts";
 const LOST: &str = "its server ended without a word, as by a kill, a lack of memory or the loss of its node";
 
+/// One attempt at a backup or restore.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Attempt {
-    server: String,
-    began: Timestamp,
+pub struct Attempt {
+    /// The server that made it.
+    pub server: String,
+    /// When it began.
+    pub began: Timestamp,
     /// Why it came to no end; nothing while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ended: Option<String>,
+    pub ended: Option<String>,
     /// Its server was told to stop, which is nobody's fault.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    handed_over: bool,
+    pub handed_over: bool,
 }
 
-fn read(meta: &ObjectMeta) -> Vec<Attempt> {
+/// The attempts that an object tells of, the first one first.
+pub fn attempts(meta: &ObjectMeta) -> Vec<Attempt> {
     let text = meta.annotations.as_ref().and_then(|annotations| annotations.get(ATTEMPTS_ANNOTATION));
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
@@ -39,7 +43,7 @@ fn write(meta: &mut ObjectMeta, attempts: &[Attempt]) {
 
 /// A server begins another one. One that has no end yet has lost its server.
 pub(super) fn begin(meta: &mut ObjectMeta, server: &str, now: Timestamp) {
-    let mut attempts = read(meta);
+    let mut attempts = attempts(meta);
     for lost in attempts.iter_mut().filter(|attempt| attempt.ended.is_none()) {
         lost.ended = Some(LOST.to_owned());
     }
@@ -58,7 +62,7 @@ pub(super) fn hand_over(meta: &mut ObjectMeta) {
 }
 
 fn close(meta: &mut ObjectMeta, reason: &str, handed_over: bool) {
-    let mut attempts = read(meta);
+    let mut attempts = attempts(meta);
     let Some(last) = attempts.last_mut() else { return };
     last.ended = Some(reason.to_owned());
     last.handed_over = handed_over;
@@ -67,7 +71,7 @@ fn close(meta: &mut ObjectMeta, reason: &str, handed_over: bool) {
 
 /// How many have failed or go on.
 pub(super) fn count(meta: &ObjectMeta) -> u32 {
-    read(meta).iter().filter(|attempt| !attempt.handed_over).count() as u32
+    attempts(meta).iter().filter(|attempt| !attempt.handed_over).count() as u32
 }
 
 /// Whether another one would be one too many.
@@ -77,18 +81,18 @@ pub(super) fn used_up(meta: &ObjectMeta) -> bool {
 
 /// Whether there was one before the last.
 pub(super) fn is_repeated(meta: &ObjectMeta) -> bool {
-    read(meta).len() > 1
+    attempts(meta).len() > 1
 }
 
 /// Whether both know the same last attempt: nobody else has begun one since.
 pub(super) fn is_same(a: &ObjectMeta, b: &ObjectMeta) -> bool {
-    let last = |meta| read(meta).pop().map(|attempt| (attempt.server, attempt.began));
+    let last = |meta| attempts(meta).pop().map(|attempt| (attempt.server, attempt.began));
     last(a) == last(b)
 }
 
 /// Why it is given up: what became of each attempt.
 pub(super) fn exhausted(what: &str, meta: &ObjectMeta) -> String {
-    let attempts = read(meta);
+    let attempts = attempts(meta);
     let reasons =
         attempts.iter().filter(|attempt| !attempt.handed_over).enumerate().map(|(number, attempt)| {
             let reason = attempt.ended.as_deref().unwrap_or(LOST);
@@ -133,7 +137,7 @@ mod tests {
             begin(&mut meta, "a", at(second));
             hand_over(&mut meta);
         }
-        assert!(!used_up(&meta) && read(&meta).len() == KEPT);
+        assert!(!used_up(&meta) && attempts(&meta).len() == KEPT);
     }
 
     #[test]

@@ -161,8 +161,7 @@ impl Deletions {
         check_volumes(&store, &name).await.map_err(Stop::Errors)?;
         self.mark(request, backup).await?;
         let mut errors = self.run_actions(&store, backup).await?;
-        let deleted = self.delete_files(&store, &name).await;
-        if let Err(failed) = deleted {
+        if let Err(failed) = self.delete_files(&store, &name).await {
             errors.extend(failed);
             return Err(Stop::Errors(errors));
         }

@@ -19,7 +19,6 @@ use thiserror::Error;
 use tracing::Instrument;
 
 use super::config_map::{self, ConfigMapError};
-use super::prepare::uses_old_filters;
 use super::rules::BackupActions;
 use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
 use crate::adapter::chain;
@@ -147,7 +146,7 @@ fn announce(backup: &Backup) {
     tracing::info!("Starting backup, stored in location {}", spec.storage_location);
     tracing::info!("Including namespaces: {}", list(&spec.included_namespaces, "*"));
     tracing::info!("Excluding namespaces: {}", list(&spec.excluded_namespaces, "<none>"));
-    if uses_old_filters(spec) {
+    if spec.has_old_filters() {
         tracing::info!("Including resources: {}", list(&spec.included_resources, "*"));
         tracing::info!("Excluding resources: {}", list(&spec.excluded_resources, "<none>"));
     } else {

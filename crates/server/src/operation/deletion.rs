@@ -43,11 +43,16 @@ pub async fn run_delete_actions(
         Ok(source) => source,
         Err(error @ SourceError::Cancelled) => return Err(DeleteActionsError::Source(error)),
         Err(error) if error.is_retryable() => return Err(DeleteActionsError::Source(error)),
-        Err(error) => return Ok(skipped(backup, &error)),
+        Err(error) => {
+            let left_out = left_out(backup, &error);
+            // There is nothing to say of a backup that failed and has no archive.
+            let is_missing = matches!(&error, SourceError::Store(error) if error.is_not_found());
+            return Ok(if is_missing { Vec::new() } else { vec![left_out] });
+        }
     };
     match run_actions(tools.delete_actions(), backup, &source.spool, tools.ports, tools.cancel).await {
         Ok(findings) => Ok(findings.list().iter().map(line).collect()),
-        Err(error @ DeletionError::Archive(_)) => Ok(skipped(backup, &error)),
+        Err(error @ DeletionError::Archive(_)) => Ok(vec![left_out(backup, &error)]),
         Err(error) => Err(DeleteActionsError::Engine(error)),
     }
 }
@@ -57,11 +62,8 @@ fn line(finding: &Finding) -> String {
     restore_line(finding)
 }
 
-/// What there is to say when the archive can't be read; nothing when there is none, as of a backup that failed.
-fn skipped(backup: &Backup, error: &(dyn std::error::Error + 'static)) -> Vec<String> {
-    let is_missing = error
-        .downcast_ref::<SourceError>()
-        .is_some_and(|error| matches!(error, SourceError::Store(error) if error.is_not_found()));
+/// Logs and says that the archive can't be read.
+fn left_out(backup: &Backup, error: &(dyn std::error::Error + 'static)) -> String {
     tracing::warn!(backup = backup.name_any(), error = chain(error), "delete item actions are left out");
-    if is_missing { Vec::new() } else { vec![format!("delete item actions were left out: {}", chain(error))] }
+    format!("delete item actions were left out: {}", chain(error))
 }

@@ -60,7 +60,7 @@ fn fill_spec(spec: &mut BackupSpec, location: &str, defaults: &BackupDefaults) {
     if spec.included_namespaces.is_empty() {
         spec.included_namespaces.push("*".into());
     }
-    if uses_old_filters(spec) {
+    if spec.has_old_filters() {
         let (included, excluded) = (&mut spec.included_resources, &mut spec.excluded_resources);
         exclude(included, excluded, &[SNAPSHOTS, SNAPSHOT_CONTENTS]);
     } else {
@@ -92,12 +92,6 @@ fn exclude(included: &mut Vec<String>, excluded: &mut Vec<String>, names: &[&str
     }
 }
 
-pub(super) fn uses_old_filters(spec: &BackupSpec) -> bool {
-    !spec.included_resources.is_empty()
-        || !spec.excluded_resources.is_empty()
-        || spec.include_cluster_resources.is_some()
-}
-
 fn uses_new_filters(spec: &BackupSpec) -> bool {
     [
         &spec.included_cluster_scoped_resources,
@@ -112,7 +106,7 @@ fn uses_new_filters(spec: &BackupSpec) -> bool {
 /// What is wrong with a backup's spec, as far as that can be seen without the cluster; empty when nothing is.
 pub fn validate_backup(spec: &BackupSpec) -> Vec<String> {
     let mut errors = CheckedSpec::new(spec).err().unwrap_or_default();
-    if uses_old_filters(spec) && uses_new_filters(spec) {
+    if spec.has_old_filters() && uses_new_filters(spec) {
         errors.push(
             "include-resources, exclude-resources and include-cluster-resources can't be combined with the filters by scope: use \
              either the old filters or include/exclude-cluster-scoped-resources and include/exclude-namespace-scoped-resources"

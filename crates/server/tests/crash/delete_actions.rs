@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bowline_engine::action::{ActionError, ActionSelector, DeleteAction, DeleteContext};
+use bowline_engine::action::{Action, ActionError, ActionSelector, DeleteAction, DeleteContext};
 use bowline_engine::object::Object;
 use bowline_store::ErrorKind;
 use bowline_testing::{Bucket, Process};
@@ -35,7 +35,7 @@ impl Notes {
 }
 
 #[async_trait]
-impl DeleteAction for Notes {
+impl Action for Notes {
     fn name(&self) -> &'static str {
         "example.io/notes"
     }
@@ -43,7 +43,10 @@ impl DeleteAction for Notes {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(self.selector.clone())
     }
+}
 
+#[async_trait]
+impl DeleteAction for Notes {
     async fn execute(&self, item: &Object, context: &DeleteContext<'_>) -> Result<(), ActionError> {
         let keys = self.bucket.keys().await;
         assert!(keys.contains(&"backups/b/velero-backup.json".to_owned()), "the files went first: {keys:?}");

@@ -53,13 +53,7 @@ impl World {
     pub(crate) fn without(kinds: &[&str]) -> Self {
         let clock = Arc::new(TokioClock::default());
         let cluster = Arc::new(MemoryCluster::at(Arc::clone(&clock) as _));
-        let definitions = bowline_api::crd::crds().into_iter();
-        for crd in definitions.filter(|crd| !kinds.contains(&crd.spec.names.plural.as_str())) {
-            let mut crd = serde_json::to_value(crd).expect("a definition is JSON");
-            crd["kind"] = "CustomResourceDefinition".into();
-            crd["apiVersion"] = "apiextensions.k8s.io/v1".into();
-            cluster.put(crd);
-        }
+        cluster.serve_velero(kinds);
         cluster.put(namespace(VELERO));
         for object in application() {
             cluster.put(object);

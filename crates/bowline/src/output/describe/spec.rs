@@ -42,15 +42,8 @@ pub(super) fn describe(text: &mut Text, spec: &BackupSpec) {
     }
 }
 
-/// Whether the filters are those of both scopes.
-pub(super) fn has_old_filters(spec: &BackupSpec) -> bool {
-    spec.include_cluster_resources.is_some()
-        || !spec.included_resources.is_empty()
-        || !spec.excluded_resources.is_empty()
-}
-
 fn resources(text: &mut Text, spec: &BackupSpec) {
-    if has_old_filters(spec) {
+    if spec.has_old_filters() {
         text.field("Included", list(&spec.included_resources, "*"));
         text.field("Excluded", list(&spec.excluded_resources, NONE));
         text.field("Cluster-scoped", switch(spec.include_cluster_resources, "included", "excluded", "auto"));

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::action::{ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item};
+use crate::action::{Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item};
 use crate::catalog::GroupResource;
 use crate::port::ObjectRef;
 use crate::retry::Retry;
@@ -13,7 +13,7 @@ use crate::retry::Retry;
 pub(super) struct CrdRemapVersion;
 
 #[async_trait]
-impl BackupAction for CrdRemapVersion {
+impl Action for CrdRemapVersion {
     fn name(&self) -> &'static str {
         "velero.io/crd-remap-version"
     }
@@ -21,7 +21,10 @@ impl BackupAction for CrdRemapVersion {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["customresourcedefinitions.apiextensions.k8s.io"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for CrdRemapVersion {
     async fn execute(
         &self,
         item: &mut Item,

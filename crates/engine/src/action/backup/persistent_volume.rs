@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use bowline_api::label;
 use serde_json::{Map, Value};
 
-use crate::action::{ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId};
+use crate::action::{
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
+};
 use crate::catalog::GroupResource;
 
 pub(super) struct PersistentVolume;
 
 #[async_trait]
-impl BackupAction for PersistentVolume {
+impl Action for PersistentVolume {
     fn name(&self) -> &'static str {
         "velero.io/pv"
     }
@@ -18,7 +20,10 @@ impl BackupAction for PersistentVolume {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["persistentvolumeclaims"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for PersistentVolume {
     async fn execute(
         &self,
         item: &mut Item,

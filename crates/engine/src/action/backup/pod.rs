@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
     ItemBlockAction, ItemId,
 };
 use crate::catalog::GroupResource;
@@ -13,7 +13,7 @@ use crate::volume::pod::PodView;
 pub(in crate::action) struct Pod;
 
 #[async_trait]
-impl BackupAction for Pod {
+impl Action for Pod {
     fn name(&self) -> &'static str {
         "velero.io/pod"
     }
@@ -21,7 +21,10 @@ impl BackupAction for Pod {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["pods"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for Pod {
     async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
         Ok(BackupEffects { additional_items: related(item.original())?, ..Default::default() })
     }
@@ -29,14 +32,6 @@ impl BackupAction for Pod {
 
 #[async_trait]
 impl ItemBlockAction for Pod {
-    fn name(&self) -> &'static str {
-        "velero.io/pod"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        BackupAction::selector(self).await
-    }
-
     async fn related_items(
         &self,
         item: &Object,

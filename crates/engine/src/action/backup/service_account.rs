@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::action::list::each_object;
 use crate::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, BlockContext, Item,
     ItemBlockAction, ItemId,
 };
 use crate::catalog::GroupResource;
@@ -46,7 +46,7 @@ struct Subject {
 }
 
 #[async_trait]
-impl BackupAction for ServiceAccount {
+impl Action for ServiceAccount {
     fn name(&self) -> &'static str {
         "velero.io/service-account"
     }
@@ -54,7 +54,10 @@ impl BackupAction for ServiceAccount {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["serviceaccounts"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for ServiceAccount {
     async fn execute(
         &self,
         item: &mut Item,
@@ -67,14 +70,6 @@ impl BackupAction for ServiceAccount {
 
 #[async_trait]
 impl ItemBlockAction for ServiceAccount {
-    fn name(&self) -> &'static str {
-        "velero.io/service-account"
-    }
-
-    async fn selector(&self) -> Result<ActionSelector, ActionError> {
-        BackupAction::selector(self).await
-    }
-
     async fn related_items(
         &self,
         item: &Object,

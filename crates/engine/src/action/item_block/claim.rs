@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::action::backup::persistent_volume::bound_volume;
 use crate::action::list::each_object;
-use crate::action::{ActionError, ActionSelector, BackupContext, BlockContext, ItemBlockAction, ItemId};
+use crate::action::{
+    Action, ActionError, ActionSelector, BackupContext, BlockContext, ItemBlockAction, ItemId,
+};
 use crate::catalog::GroupResource;
 use crate::object::Object;
 use crate::port::ListQuery;
@@ -25,7 +26,7 @@ pub(super) struct Claim {
 }
 
 #[async_trait]
-impl ItemBlockAction for Claim {
+impl Action for Claim {
     fn name(&self) -> &'static str {
         "velero.io/pvc"
     }
@@ -33,7 +34,10 @@ impl ItemBlockAction for Claim {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["persistentvolumeclaims"]))
     }
+}
 
+#[async_trait]
+impl ItemBlockAction for Claim {
     async fn related_items(
         &self,
         item: &Object,
@@ -76,10 +80,9 @@ impl Claim {
         }
         let mut pods = PodsByClaim::new();
         let add = |pod: &Object| {
-            if pod.view::<Phased>()?.status.phase.as_deref() == Some("Running") {
-                for claim in PodView::of(pod)?.claims() {
-                    pods.entry(claim.to_owned()).or_default().push(pod.head().name.clone());
-                }
+            let view = PodView::of(pod)?;
+            for claim in view.claims().filter(|_| view.is_running()) {
+                pods.entry(claim.to_owned()).or_default().push(pod.head().name.clone());
             }
             Ok(())
         };
@@ -112,16 +115,4 @@ async fn group_members(
 
 fn in_namespace(namespace: &str) -> ListQuery {
     ListQuery { namespace: Some(namespace.to_owned()), ..ListQuery::default() }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Phased {
-    status: Status,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    phase: Option<String>,
 }

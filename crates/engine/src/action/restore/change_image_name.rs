@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::{ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects};
+use super::super::{
+    Action, ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects,
+};
 use super::{list_mut, text};
 
 pub(super) const NAME: &str = "velero.io/change-image-name";
@@ -44,7 +46,7 @@ impl ChangeImageName {
 }
 
 #[async_trait]
-impl RestoreAction for ChangeImageName {
+impl Action for ChangeImageName {
     fn name(&self) -> &str {
         NAME
     }
@@ -61,7 +63,10 @@ impl RestoreAction for ChangeImageName {
             "pods",
         ]))
     }
+}
 
+#[async_trait]
+impl RestoreAction for ChangeImageName {
     async fn execute(&self, item: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
         self.change(item.tree_mut()?);
         Ok(RestoreEffects::default())

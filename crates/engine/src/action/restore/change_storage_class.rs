@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::super::{ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects};
+use super::super::{
+    Action, ActionError, ActionSelector, Item, RestoreAction, RestoreContext, RestoreEffects,
+};
 use super::{list_mut, text};
 use crate::catalog::Kind;
 use crate::port::ObjectRef;
@@ -53,7 +55,7 @@ async fn check_class(context: &RestoreContext<'_>, name: &str) -> Result<(), Act
 }
 
 #[async_trait]
-impl RestoreAction for ChangeStorageClass {
+impl Action for ChangeStorageClass {
     fn name(&self) -> &str {
         NAME
     }
@@ -61,7 +63,10 @@ impl RestoreAction for ChangeStorageClass {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["persistentvolumeclaims", "persistentvolumes", "statefulsets"]))
     }
+}
 
+#[async_trait]
+impl RestoreAction for ChangeStorageClass {
     async fn execute(
         &self,
         item: &mut Item,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bowline_engine::action::{ActionError, ActionSelector, BlockContext, ItemBlockAction, ItemId};
+use bowline_engine::action::{Action, ActionError, ActionSelector, BlockContext, ItemBlockAction, ItemId};
 use bowline_engine::backup::BackupRequest;
 use bowline_engine::catalog::GroupResource;
 use bowline_engine::object::Object;
@@ -159,7 +159,7 @@ async fn as_many_blocks_run_at_once_as_there_are_workers() {
 struct SecretOf;
 
 #[async_trait]
-impl ItemBlockAction for SecretOf {
+impl Action for SecretOf {
     fn name(&self) -> &'static str {
         "example.com/secret-of"
     }
@@ -167,7 +167,10 @@ impl ItemBlockAction for SecretOf {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["cm"]))
     }
+}
 
+#[async_trait]
+impl ItemBlockAction for SecretOf {
     async fn related_items(&self, item: &Object, _: &BlockContext<'_>) -> Result<Vec<ItemId>, ActionError> {
         let named = |name: &str| ItemId {
             resource: GroupResource::new("", "secrets"),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bowline_api::artifact::OperationPhase;
 use bowline_api::{Backup, Time};
 use bowline_engine::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
 };
 use bowline_engine::archive::pipe;
 use bowline_engine::archive::spool::{Limits, Spool};
@@ -43,7 +43,7 @@ fn item(name: &str) -> ItemId {
 }
 
 #[async_trait]
-impl BackupAction for Mover {
+impl Action for Mover {
     fn name(&self) -> &'static str {
         "example.io/mover"
     }
@@ -51,7 +51,10 @@ impl BackupAction for Mover {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["configmaps"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for Mover {
     async fn execute(&self, object: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
         object.tree_mut()?["data"]["seen"] = "yes".into();
         let first = !self.done.load(Relaxed) || self.starts_again;
@@ -248,7 +251,7 @@ async fn the_final_pass_needs_nothing_that_chose_the_objects() {
 struct WidgetMover;
 
 #[async_trait]
-impl BackupAction for WidgetMover {
+impl Action for WidgetMover {
     fn name(&self) -> &'static str {
         "example.io/widget-mover"
     }
@@ -256,7 +259,10 @@ impl BackupAction for WidgetMover {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector::resources(&["widgets.v1.example.com"]))
     }
+}
 
+#[async_trait]
+impl BackupAction for WidgetMover {
     async fn execute(&self, object: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
         let id = ItemId {
             resource: GroupResource::new("example.com", "widgets"),

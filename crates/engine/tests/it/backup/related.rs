@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bowline_engine::action::{
-    ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
+    Action, ActionError, ActionSelector, BackupAction, BackupContext, BackupEffects, Item, ItemId,
 };
 use bowline_engine::archive::pipe;
 use bowline_engine::backup::{BackupError, run};
@@ -212,7 +212,7 @@ async fn a_pod_that_a_hook_keeps_out_is_not_brought_along_by_others() {
 struct Scripted;
 
 #[async_trait]
-impl BackupAction for Scripted {
+impl Action for Scripted {
     fn name(&self) -> &'static str {
         "example.com/scripted"
     }
@@ -220,7 +220,10 @@ impl BackupAction for Scripted {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(ActionSelector { label_selector: "act".into(), ..ActionSelector::resources(&["cm"]) })
     }
+}
 
+#[async_trait]
+impl BackupAction for Scripted {
     async fn execute(&self, item: &mut Item, _: &BackupContext<'_>) -> Result<BackupEffects, ActionError> {
         let act = item.head().label("act").unwrap_or_default().to_owned();
         let annotations = &mut item.tree_mut()?["metadata"]["annotations"];

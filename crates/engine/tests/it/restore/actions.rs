@@ -10,7 +10,7 @@ use bowline_api::restore::Restore;
 use bowline_api::selector::LabelSelector;
 use bowline_engine::action::restore::builtin;
 use bowline_engine::action::{
-    ActionError, ActionSelector, Item, ItemId, RestoreAction, RestoreContext, RestoreEffects,
+    Action, ActionError, ActionSelector, Item, ItemId, RestoreAction, RestoreContext, RestoreEffects,
 };
 use bowline_engine::finding::Level;
 use bowline_engine::progress::Progress;
@@ -38,7 +38,7 @@ impl Scripted {
 }
 
 #[async_trait]
-impl RestoreAction for Scripted {
+impl Action for Scripted {
     fn name(&self) -> &'static str {
         "test.io/scripted"
     }
@@ -46,7 +46,10 @@ impl RestoreAction for Scripted {
     async fn selector(&self) -> Result<ActionSelector, ActionError> {
         Ok(self.selector.clone())
     }
+}
 
+#[async_trait]
+impl RestoreAction for Scripted {
     async fn execute(&self, item: &mut Item, _: &RestoreContext<'_>) -> Result<RestoreEffects, ActionError> {
         let name = item.head().name.clone();
         (self.behaviour)(item.tree_mut()?, &name)

@@ -8,7 +8,7 @@ use bowline_api::{Backup, BackupPhase, BackupSpec, DeleteBackupRequest};
 use serde_json::{Map, Value, json};
 
 use super::super::backup::{Companions, failed_deletions};
-use super::super::{NONE, list, spec, switch};
+use super::super::{NONE, list, switch};
 use crate::download::Artifact;
 use crate::output::time::Now;
 use crate::selector;
@@ -79,7 +79,7 @@ fn deletions(requests: &[DeleteBackupRequest], now: &Now) -> Value {
 }
 
 fn spec(spec: &BackupSpec) -> Value {
-    let resources = if spec::has_old_filters(spec) {
+    let resources = if spec.has_old_filters() {
         json!({
             "included": list(&spec.included_resources, "*"),
             "excluded": list(&spec.excluded_resources, NONE),

@@ -5,6 +5,7 @@ use bowline_api::{Restore, RestoreSpec};
 use serde_json::{Value, json};
 
 use super::super::restore::Companions;
+use super::super::volumes::{NO_DETAILS, NONE_INCLUDED};
 use super::super::{NONE, list, spec, switch};
 use crate::download::Artifact;
 use crate::output::time::Now;
@@ -116,9 +117,9 @@ fn add_files(
 ) {
     let volumes = volumes.here().map(Vec::as_slice).unwrap_or_default();
     status["restoreVolumes"] = match (volumes.len(), details) {
-        (0, _) => json!("<none included>"),
+        (0, _) => json!(NONE_INCLUDED),
         (_, true) => json!(volumes),
-        (count, false) => json!(format!("{count} included, specify --details for more information")),
+        (count, false) => json!(format!("{count} included, {NO_DETAILS}")),
     };
     if let (true, Artifact::Here(resources)) = (details, resources) {
         status["resourceList"] = json!(resources);
