@@ -11,9 +11,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{self, Output};
+use crate::location::Location;
 use crate::settings;
 
-/// A running Kubernetes control plane with MinIO.
+/// A running Kubernetes control plane, for tests with MinIO beside it.
 #[derive(Debug)]
 pub struct Cluster {
     dir: PathBuf,
@@ -49,7 +50,7 @@ impl Cluster {
         let runs = settings::checkout().join(".cache/e2e");
         remove_former_runs(&runs)?;
         let dir = runs.join(std::process::id().to_string()).join(name);
-        Self::start_in(&dir, Lifetime::OfThisProcess)
+        Self::start_in(&dir, Lifetime::OfThisProcess, Location::S3)
     }
 
     /// As [`Cluster::start`], with a node that runs pods. `None` where the machine does not allow that; `cluster/up` has said why.
@@ -77,14 +78,18 @@ impl Cluster {
         script("import", [&self.dir, &file])
     }
 
-    /// Starts a cluster with its state in `dir`, or what is missing of one that is there.
-    pub fn start_in(dir: &Path, lifetime: Lifetime) -> Result<Self> {
+    /// Starts a cluster with its state in `dir`, or what is missing of one that is there. MinIO comes with it where backups go there.
+    pub fn start_in(dir: &Path, lifetime: Lifetime, location: Location) -> Result<Self> {
         let process = std::process::id().to_string();
         let owner: &[&OsStr] = match lifetime {
             Lifetime::OfThisProcess => &["--owner".as_ref(), process.as_ref()],
             Lifetime::UntilEnded => &[],
         };
-        script("up", [&[dir.as_os_str(), "--with-minio".as_ref()], owner].concat())?;
+        let store: &[&OsStr] = match location {
+            Location::Directory => &[],
+            Location::S3 => &["--with-minio".as_ref()],
+        };
+        script("up", [&[dir.as_os_str()], store, owner].concat())?;
         Self::open(dir)
     }
 

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool> {
     let location = Location::parse(settings::store().as_deref())?;
     let dir = settings::checkout().join("demo");
-    let cluster = fresh_cluster(&dir)?;
+    let cluster = fresh_cluster(&dir, location)?;
     let bowline = Bowline::new(&cluster, "velero")?;
     let result = tell(&cluster, &bowline, location);
     if settings::keep() {
@@ -95,7 +95,7 @@ fn tell(cluster: &Cluster, bowline: &Bowline<'_>, location: Location) -> Result<
 }
 
 /// A cluster of which nothing is left from a former demo.
-fn fresh_cluster(dir: &Path) -> Result<Cluster> {
+fn fresh_cluster(dir: &Path, location: Location) -> Result<Cluster> {
     let state = dir.join("cluster");
     if let Ok(former) = Cluster::open(&state) {
         former.end()?;
@@ -104,7 +104,8 @@ fn fresh_cluster(dir: &Path) -> Result<Cluster> {
         std::fs::remove_dir_all(dir).with_context(|| format!("delete {}", dir.display()))?;
     }
     chapter("A Kubernetes control plane on this machine");
-    Cluster::start_in(&state, if settings::keep() { Lifetime::UntilEnded } else { Lifetime::OfThisProcess })
+    let lifetime = if settings::keep() { Lifetime::UntilEnded } else { Lifetime::OfThisProcess };
+    Cluster::start_in(&state, lifetime, location)
 }
 
 fn explain_what_is_kept(cluster: &Cluster, bowline: &Bowline<'_>) {
