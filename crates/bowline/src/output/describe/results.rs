@@ -15,7 +15,10 @@ const ADVICE: [(&str, &str); 6] = [
         "forbidden",
         "The server's service account lacks a permission: `kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:velero`.",
     ),
-    ("already allocated", "A node port is taken: restore without --preserve-nodeports, or free it."),
+    (
+        "already allocated",
+        "A node port is taken: free it, or restore without --preserve-nodeports; a resource modifier removes those that the Service's author chose.",
+    ),
     (
         "in-cluster version is different",
         "Objects that exist were left alone: --existing-resource-policy=update changes them.",
