@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::nearest::nearest;
+
 pub use bowline_api::resource::GroupResource;
 
 /// One served kind at one version.
@@ -160,33 +162,10 @@ impl Catalog {
     /// The served resource whose name is nearest to a name that resolves to nothing, for a hint; `None` when nothing is near.
     pub fn nearest(&self, name: &str) -> Option<String> {
         let wanted = name.split('.').next().unwrap_or(name).to_lowercase();
-        self.preferred()
-            .flat_map(|kind| {
-                std::iter::once(&kind.plural)
-                    .chain(std::iter::once(&kind.singular))
-                    .map(move |alias| (kind, alias))
-            })
-            .map(|(kind, alias)| (distance(&wanted, alias), kind))
-            .filter(|(distance, kind)| *distance <= 2.min(kind.plural.len() / 3))
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, kind)| kind.group_resource().to_string())
+        let aliases = self.preferred().flat_map(|kind| [kind.plural.as_str(), kind.singular.as_str()]);
+        let near = nearest(&wanted, aliases)?;
+        self.resolve(near).map(|kind| kind.group_resource().to_string())
     }
-}
-
-/// Levenshtein distance.
-pub(crate) fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod diff;
 pub mod finding;
 pub mod hook;
 pub mod modify;
+pub mod nearest;
 pub mod object;
 pub mod operation;
 pub mod port;

@@ -33,6 +33,7 @@ mod rules;
 mod run;
 mod scene;
 mod skip;
+mod unknown;
 mod version;
 mod volume;
 mod wave;

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::catalog::distance;
+use crate::nearest::nearest;
 
 /// Deepest nesting.
 const MAX_DEPTH: usize = 100;
@@ -26,9 +26,8 @@ fn with_nearest(message: String) -> String {
     let unknown = unknown.split('`').nth(1).unwrap_or_default();
     let expected = expected.split(" at line").next().unwrap_or_default();
     let words = expected.split(|sign: char| !sign.is_alphanumeric()).filter(|word| word.len() > 3);
-    let near = words.map(|word| (distance(unknown, word), word));
-    match near.filter(|(distance, word)| *distance <= word.len() / 3).min() {
-        Some((_, word)) => format!("{message}; did you mean {word:?}?"),
+    match nearest(unknown, words) {
+        Some(word) => format!("{message}; did you mean {word:?}?"),
         None => message,
     }
 }

@@ -129,29 +129,16 @@ pub(crate) fn misconfigured(detail: impl AsRef<str>) -> Error {
 pub(crate) fn check_keys(config: &BTreeMap<String, String>, known: &[&str]) -> Result<()> {
     let Some(unknown) = config.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
     let error = misconfigured(format!("config.{unknown} is not a setting of this provider"));
-    let nearest = known.iter().map(|name| (distance(unknown, name), name)).min();
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::osa_distance(&unknown.to_lowercase(), &name.to_lowercase()), name))
+        .min();
     Err(match nearest {
         Some((distance, name)) if distance <= 1 + name.len() / 3 => {
             error.with_hint(format!("did you mean config.{name}?"))
         }
         _ => error.with_hint(format!("its settings are {}", known.join(", "))),
     })
-}
-
-/// Edits between two names, ignoring case.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::plan::{LeftOut, Plan};
 use super::rules::Rules;
 use super::scene::Scene;
 use super::volume::Reprovisioned;
-use super::{RestoreError, RestoreOutcome, RestoreRequest};
+use super::{RestoreError, RestoreOutcome, RestoreRequest, unknown};
 use crate::archive::spool::Spool;
 use crate::budget::Budget;
 use crate::catalog::{Catalog, GroupResource, Kind};
@@ -153,6 +153,8 @@ impl Run {
         if spool.is_empty() {
             findings
                 .add(Finding::general(Level::Warning, "the backup holds no objects, so nothing is restored"));
+        } else {
+            unknown::report(&request.restore.spec, spool, &catalog, &findings);
         }
         let scene = Scene::resolve(catalog, &request.actions).await.map_err(RestoreError::Action)?;
         Ok(Self {

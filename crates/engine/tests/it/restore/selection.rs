@@ -330,3 +330,32 @@ async fn an_empty_backup_is_a_warning() {
     let outcome = run(&cluster, &spool_of(&[]).await, restore_with(|_| ())).await.unwrap();
     assert_eq!((outcome.total_items, outcome.findings.list().len()), (0, 1));
 }
+
+#[tokio::test]
+async fn names_that_the_backup_does_not_know_are_warned_of_with_the_nearest() {
+    let objects = [("configmaps", config_map("shop", "a")), ("widgets.example.com", widget())];
+    let restore = restore_with(|spec| {
+        spec.included_namespaces = ["shop", "shpo", "team-*"].map(String::from).to_vec();
+        spec.excluded_namespaces = vec!["kube-system".into()];
+        spec.included_resources =
+            ["cm", "confgmaps", "widgets.example.com", "widgts.example.com"].map(String::from).to_vec();
+        spec.namespace_mapping
+            .extend([("shop", "copy"), ("bank", "loan")].map(|(a, b)| (a.into(), b.into())));
+    });
+    let cluster = Arc::new(MemoryCluster::default());
+    let outcome = run(&cluster, &spool_of(&objects).await, restore).await.unwrap();
+    let warnings = outcome.findings.list().into_iter().filter(|finding| finding.level == Level::Warning);
+    assert_eq!(
+        warnings.map(|finding| finding.message).collect::<Vec<_>>(),
+        [
+            r#"includedNamespaces: the backup has no namespace "shpo"; did you mean "shop"?"#,
+            r#"namespaceMapping: the backup has no namespace "bank""#,
+            r#"includedResources: neither backup nor cluster know "confgmaps"; did you mean "configmaps"?"#,
+            r#"includedResources: neither backup nor cluster know "widgts.example.com"; did you mean "widgets.example.com"?"#,
+        ]
+    );
+}
+
+fn widget() -> Value {
+    object("example.com/v1", "Widget", "shop", "w")
+}
