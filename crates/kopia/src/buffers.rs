@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
 
-/// An empty buffer at first, which goes back when it is dropped.
+/// A buffer, which goes back when it is dropped.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     home: Arc<Buffers>,
@@ -18,8 +18,15 @@ pub(crate) struct Buffer {
 const KEPT: usize = 4;
 
 impl Buffers {
-    /// One that waits, or a new one.
+    /// One that waits, or a new one; empty.
     pub(crate) fn take(self: &Arc<Self>) -> Buffer {
+        let mut buffer = self.take_used();
+        buffer.clear();
+        buffer
+    }
+
+    /// As [`Buffers::take`], with what its last user left in it, for those who write over it: clearing and filling take time.
+    pub(crate) fn take_used(self: &Arc<Self>) -> Buffer {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Buffer { bytes: waiting.unwrap_or_default(), home: self.clone() }
     }
@@ -27,10 +34,9 @@ impl Buffers {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
+        let bytes = std::mem::take(&mut self.bytes);
         let mut waiting = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < KEPT {
-            bytes.clear();
             waiting.push(bytes);
         }
     }
@@ -74,6 +80,7 @@ mod tests {
         let shared = bytes::Bytes::from_owner(first);
         assert_eq!(shared.len(), 5000);
         drop(shared);
+        assert_eq!(buffers.take_used().len(), 5000);
         let second = buffers.take();
         assert!(second.is_empty() && second.capacity() >= 5000);
         assert_eq!(buffers.take().capacity(), 0);

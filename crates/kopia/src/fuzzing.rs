@@ -8,7 +8,7 @@ use crate::format::{CreateOptions, RepositoryParameters};
 use crate::index::{IndexFile, IndexSet};
 use crate::object::{IndirectStream, ObjectId};
 use crate::seal::Sealer;
-use crate::snapshot::{Directory, Snapshot};
+use crate::snapshot::{Directory, PackedEntries, Snapshot};
 use crate::splitter::Splitter;
 use crate::{compression, ecc, manifest, pack};
 
@@ -44,6 +44,8 @@ pub fn documents(data: &[u8]) {
         && let Ok(json) = directory.to_json()
     {
         assert!(Directory::from_json(id, &json).is_ok_and(|again| again.entries == directory.entries));
+        let packed: PackedEntries = directory.entries.iter().cloned().collect();
+        assert!(packed.iter().eq(directory.entries), "an entry is not taken out as it was put in");
     }
     let _ = IndirectStream::objects(id, data);
     let _ = manifest::decode("fuzzed", data, LIMIT);

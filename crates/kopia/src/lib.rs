@@ -82,6 +82,7 @@ mod testdata;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+mod varint;
 pub mod verify;
 mod writer;
 mod xattrs;

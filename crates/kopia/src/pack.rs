@@ -15,7 +15,7 @@ use crate::content_id::ContentId;
 use crate::crypto::random;
 use crate::index::{self, IndexEntry, IndexFile, IndexSet};
 use crate::seal::Sealer;
-use crate::{Error, Result};
+use crate::{Error, Result, varint};
 
 const PREAMBLE: usize = 32;
 const ALIGNMENT: usize = 4096;
@@ -150,11 +150,11 @@ struct Postamble {
 impl Postamble {
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
-        put_varint(&mut out, POSTAMBLE_VERSION);
-        put_varint(&mut out, self.iv.len() as u64);
+        varint::put(&mut out, POSTAMBLE_VERSION);
+        varint::put(&mut out, self.iv.len() as u64);
         out.extend_from_slice(&self.iv);
-        put_varint(&mut out, self.offset);
-        put_varint(&mut out, self.length);
+        varint::put(&mut out, self.offset);
+        varint::put(&mut out, self.length);
         out.extend_from_slice(&crc32fast::hash(&out).to_be_bytes());
         out.push(out.len() as u8);
         out
@@ -168,34 +168,13 @@ impl Postamble {
             return None;
         }
         let mut rest = body;
-        if take_varint(&mut rest)? != POSTAMBLE_VERSION {
+        if varint::take(&mut rest)? != POSTAMBLE_VERSION {
             return None;
         }
-        let iv_length = usize::try_from(take_varint(&mut rest)?).ok()?;
+        let iv_length = usize::try_from(varint::take(&mut rest)?).ok()?;
         let (iv, mut rest) = rest.split_at_checked(iv_length)?;
-        Some(Self { iv: iv.to_vec(), offset: take_varint(&mut rest)?, length: take_varint(&mut rest)? })
+        Some(Self { iv: iv.to_vec(), offset: varint::take(&mut rest)?, length: varint::take(&mut rest)? })
     }
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..63).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

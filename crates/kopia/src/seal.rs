@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::crypto::{ContentCipher, Digest, EncryptionAlgorithm, HashAlgorithm, Hasher, kdf};
+use crate::crypto::{
+    ContentCipher, Digest, ENCRYPTION_OVERHEAD, EncryptionAlgorithm, HashAlgorithm, Hasher, kdf,
+};
 use crate::ecc::ErrorCorrection;
 use crate::format::RepositoryParameters;
 use crate::{Error, Result};
@@ -41,6 +43,16 @@ impl Sealer {
         let mut sealed = Vec::new();
         self.cipher.encrypt(iv, plain, &mut sealed)?;
         ecc.protect(&sealed, out)
+    }
+
+    /// Puts the sealed `plain` in the place of what is in `out`. A buffer that is used again needs no clearing before.
+    pub(crate) fn seal_over(&self, iv: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if self.ecc.is_some() {
+            out.clear();
+            return self.seal(iv, plain, out);
+        }
+        out.resize(plain.len() + ENCRYPTION_OVERHEAD, 0);
+        self.cipher.encrypt_over(iv, plain, out)
     }
 
     /// Sealed bytes as they were written: with error correction, damaged shards are mended.

@@ -2,7 +2,9 @@
 
 mod checkpoint;
 mod directory;
+mod packed;
 mod policy;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -15,8 +17,11 @@ use crate::manifest::{Labels, Manifest, Manifests, TYPE_LABEL};
 use crate::{Error, Result};
 
 pub use checkpoint::{CHECKPOINT, CHECKPOINT_INTERVAL};
-pub use directory::{Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Summary, Xattrs};
+pub(crate) use directory::Listing;
+pub use directory::{Directory, DirectoryEntry, EntryKind, FileMode, Xattrs};
+pub(crate) use packed::PackedEntries;
 pub use policy::Policy;
+pub use summary::{EntryError, Summary};
 
 /// The value of the `type` label.
 pub const SNAPSHOT_TYPE: &str = "snapshot";

@@ -26,7 +26,7 @@ use crate::content::blocking;
 use crate::error::Error;
 use crate::object;
 use crate::snapshot::{
-    self, Directory, DirectoryEntry, EntryError, EntryKind, FileMode, Snapshot, Stats, Summary,
+    self, DirectoryEntry, EntryError, EntryKind, FileMode, Listing, Snapshot, Stats, Summary,
 };
 use crate::splitter::Splitter;
 use crate::writer::Writer;
@@ -195,7 +195,7 @@ pub async fn upload_stream(
         })?;
         let file = DirectoryEntry { size, object: Some(object), ..synthetic(&name, EntryKind::File) };
         let summary = Summary::of(std::slice::from_ref(&file), file.modified);
-        let listing = Directory::new(vec![file], summary.clone()).store(&contents)?;
+        let listing = Listing::packed([file].into_iter().collect(), summary.clone()).store(&contents)?;
         let root = DirectoryEntry {
             object: Some(listing),
             summary: Some(Box::new(summary)),

@@ -41,7 +41,7 @@ pub struct WriteOptions {
     /// Bytes at which a pack is finished. `None`: two thirds of the repository's maximum, above the limit at which maintenance
     /// calls a pack short, so that memory stays small.
     pub pack_size: Option<usize>,
-    /// Packs uploaded at the same time; each is held in memory.
+    /// Packs uploaded at the same time. They are held in memory, and one more.
     pub parallel_uploads: usize,
     /// Contents after which the index is written.
     pub max_pending: usize,
@@ -97,8 +97,8 @@ impl ContentWriter {
         let max = parameters.max_pack_size as usize;
         let pack_size = options.pack_size.unwrap_or(max / 3 * 2).min(max);
         Ok(Self {
-            // One pack of each kind is open while others are uploaded.
-            permits: Arc::new(Semaphore::new(PackKind::ALL.len() + options.parallel_uploads.max(1))),
+            // A pack is filled while others are uploaded. When two kinds are, one upload less goes on meanwhile.
+            permits: Arc::new(Semaphore::new(1 + options.parallel_uploads.max(1))),
             contents,
             options,
             pack_size,
@@ -185,8 +185,8 @@ impl ContentWriter {
         let compressed = if compress { compression::compress(data, self.options.zstd_level)? } else { None };
         let compression =
             if compressed.is_some() { CompressionId::ZSTD_FASTEST } else { CompressionId::NONE };
-        let mut bytes = self.sealed.take();
-        self.contents.sealer().seal(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
+        let mut bytes = self.sealed.take_used();
+        self.contents.sealer().seal_over(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
         let original_length = data.len() as u32;
         self.append(&Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
     }
@@ -356,6 +356,11 @@ impl ContentWriter {
         };
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(upload, &self.handle);
         Ok(())
+    }
+
+    /// The runtime that uploads run on.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Waits for something asynchronous; only from blocking threads.

@@ -70,20 +70,23 @@ impl ContentCipher {
 
     /// Appends the encrypted `plaintext` to `out`.
     pub fn encrypt(&self, iv: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let nonce = random::<NONCE>()?;
-        out.reserve(plaintext.len() + ENCRYPTION_OVERHEAD);
-        out.extend_from_slice(&nonce);
         let start = out.len();
-        out.extend_from_slice(plaintext);
-        let tag = self
-            .key(iv)
+        out.resize(start + plaintext.len() + ENCRYPTION_OVERHEAD, 0);
+        self.encrypt_over(iv, plaintext, &mut out[start..])
+    }
+
+    /// Encrypts `plaintext` over what is in `out`, which is longer by [`ENCRYPTION_OVERHEAD`].
+    pub(crate) fn encrypt_over(&self, iv: &[u8], plaintext: &[u8], out: &mut [u8]) -> Result<()> {
+        let nonce = random::<NONCE>()?;
+        let (head, sealed) = out.split_at_mut(NONCE);
+        head.copy_from_slice(&nonce);
+        let (ciphertext, tag) = sealed.split_at_mut(plaintext.len());
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.key(iv)
             .and_then(|key| {
-                let nonce = Nonce::assume_unique_for_key(nonce);
-                key.seal_in_place_separate_tag(nonce, Aad::from(iv), &mut out[start..]).ok()
+                key.seal_out_of_place_scatter(nonce, Aad::from(iv), plaintext, ciphertext, &[], tag).ok()
             })
-            .ok_or_else(|| Error::Unsupported("a content too large to encrypt".into()))?;
-        out.extend_from_slice(tag.as_ref());
-        Ok(())
+            .ok_or_else(|| Error::Unsupported("a content too large to encrypt".into()))
     }
 
     /// Decrypts in place: `stored` becomes the plaintext, or `None` when it is not what was written under `iv`.

@@ -30,6 +30,22 @@ impl ObjectId {
         Self { indirection: self.indirection + 1, ..self }
     }
 
+    /// Appends a short binary form.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        let key = self.content.key();
+        out.extend_from_slice(&[self.indirection << 1 | u8::from(self.compressed), key.len() as u8]);
+        out.extend_from_slice(key);
+    }
+
+    /// Takes what [`ObjectId::put`] wrote from the beginning of `bytes`.
+    pub(crate) fn take(bytes: &mut &[u8]) -> Option<Self> {
+        let ([flags, length], rest) = bytes.split_first_chunk()?;
+        let (key, rest) = rest.split_at_checked(usize::from(*length))?;
+        *bytes = rest;
+        let content = ContentId::from_key(key)?;
+        Some(Self { indirection: flags >> 1, compressed: flags & 1 != 0, content })
+    }
+
     /// The object that holds the list of pieces, when this one is indirect.
     pub(crate) fn list(self) -> Option<Self> {
         Some(Self { indirection: self.indirection.checked_sub(1)?, ..self })

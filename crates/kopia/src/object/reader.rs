@@ -1,11 +1,13 @@
 //! Reads objects: the list of their pieces first, then whatever part is wanted.
 
 use std::future::Future;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use super::ObjectId;
 use crate::content::ContentStore;
@@ -187,6 +189,11 @@ impl<'a> ObjectReader<'a> {
         Ok(out.freeze())
     }
 
+    /// The whole object, in order; only for blocking threads.
+    pub(crate) fn stream(self, handle: &'a Handle) -> ObjectStream<'a> {
+        ObjectStream { reader: self, handle, next: 0, piece: Bytes::new(), failed: None }
+    }
+
     /// The whole object, which is a list of pieces.
     pub(crate) async fn read_list(&self) -> Result<Bytes> {
         self.read_all(MAX_LIST).await
@@ -204,6 +211,41 @@ impl<'a> ObjectReader<'a> {
             [piece] => self.read_piece(piece).await,
             _ => self.read_at(0, self.length() as usize).await,
         }
+    }
+}
+
+/// The bytes of an object one after the other, a piece at a time in memory.
+pub(crate) struct ObjectStream<'a> {
+    reader: ObjectReader<'a>,
+    handle: &'a Handle,
+    next: usize,
+    piece: Bytes,
+    failed: Option<Error>,
+}
+
+impl ObjectStream<'_> {
+    /// The error of the repository that ended the reading, if one did.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Read for ObjectStream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            let Some(piece) = self.reader.pieces.get(self.next) else { return Ok(0) };
+            self.next += 1;
+            match self.handle.block_on(self.reader.read_piece(piece)) {
+                Ok(bytes) => self.piece = bytes,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return Err(io::Error::other("a piece could not be read"));
+                }
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
     }
 }
 

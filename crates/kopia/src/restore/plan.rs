@@ -8,7 +8,7 @@ use crate::index::IndexEntry;
 use crate::object::Piece;
 
 /// Pieces collected before they are sorted.
-const MAX_PIECES: usize = 8192;
+pub(super) const MAX_PIECES: usize = 8192;
 /// Bytes collected before they are sorted.
 const MAX_BYTES: u64 = 256 << 20;
 

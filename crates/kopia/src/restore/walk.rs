@@ -7,18 +7,20 @@ use std::sync::atomic::Ordering;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::plan::{Collector, Read, Wanted};
+use super::plan::{Collector, MAX_PIECES, Read, Wanted};
 use super::target::{Folder, Target};
 use super::{Budget, RestoreOptions, Restored, fetch};
 use crate::content::{ContentStore, blocking};
 use crate::object::ObjectReader;
-use crate::snapshot::{Directory, DirectoryEntry, EntryKind, FileMode};
+use crate::snapshot::{DirectoryEntry, EntryKind, FileMode, Listing, PackedEntries};
 use crate::{Error, Result};
 
 /// Reads planned ahead of those under way.
 const PLANNED: usize = 16;
+/// Pieces of those reads: small files are many, and each takes some hundred bytes.
+const WANTED: usize = 2 * MAX_PIECES;
 /// The longest target of a link.
 const MAX_LINK: u64 = 1 << 16;
 /// The deepest tree.
@@ -37,8 +39,9 @@ pub(super) async fn run(
     })
     .await?;
     let target = Arc::new(target);
-    let (sender, receiver) = mpsc::channel::<Read>(PLANNED);
+    let (sender, receiver) = mpsc::channel(PLANNED);
     let walker = Walker {
+        pieces: Arc::new(Semaphore::new(WANTED)),
         contents: contents.clone(),
         target: target.clone(),
         handle: Handle::current(),
@@ -53,7 +56,7 @@ pub(super) async fn run(
 
 /// Carries out reads, `parallel` of them at a time.
 async fn fetch_all(
-    receiver: mpsc::Receiver<Read>,
+    receiver: mpsc::Receiver<Planned>,
     parallel: usize,
     contents: Arc<ContentStore>,
     target: Arc<Target>,
@@ -63,9 +66,10 @@ async fn fetch_all(
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|read| (read, receiver)) });
     reads
         .map(Ok)
-        .try_for_each_concurrent(parallel, |read| {
+        .try_for_each_concurrent(parallel, |(read, planned)| {
             let (contents, target, budget) = (contents.clone(), target.clone(), &budget);
             async move {
+                let _planned = planned;
                 let _room = budget.take(read.range.end - read.range.start).await?;
                 fetch::carry_out(&contents, &target, read).await
             }
@@ -73,12 +77,17 @@ async fn fetch_all(
         .await
 }
 
+/// A read, and the right to hold what it is for.
+type Planned = (Read, OwnedSemaphorePermit);
+
 struct Walker {
     contents: Arc<ContentStore>,
     target: Arc<Target>,
     handle: Handle,
     collector: Collector,
-    sender: mpsc::Sender<Read>,
+    /// Those of the reads that are planned or under way.
+    pieces: Arc<Semaphore>,
+    sender: mpsc::Sender<Planned>,
 }
 
 impl Walker {
@@ -135,7 +144,7 @@ impl Walker {
         parent: &Arc<Folder>,
         path: PathBuf,
         entry: DirectoryEntry,
-    ) -> Result<Option<(Arc<Folder>, Vec<DirectoryEntry>)>> {
+    ) -> Result<Option<(Arc<Folder>, PackedEntries)>> {
         if let Err(error) = self.target.make_folder(&path) {
             self.target.counters.fail(&path, &error);
             return Ok(None);
@@ -146,19 +155,17 @@ impl Walker {
     }
 
     /// The children of a folder, last first. One that cannot be read is counted, and restored empty.
-    fn read_directory(&self, folder: &Folder) -> Result<Vec<DirectoryEntry>> {
-        let read =
-            folder.object().and_then(|object| self.handle.block_on(Directory::read(&self.contents, object)));
-        match read {
-            Ok(mut directory) => {
+    fn read_directory(&self, folder: &Folder) -> Result<PackedEntries> {
+        let read = |object| Listing::read_blocking(&self.contents, object, &self.handle);
+        match folder.object().and_then(read) {
+            Ok(mut listing) => {
                 // Files before folders: they lie before them in the packs.
-                directory.entries.sort_by_key(|entry| entry.kind == EntryKind::Directory);
-                directory.entries.reverse();
-                Ok(directory.entries)
+                listing.entries.turn_for_pop();
+                Ok(listing.entries)
             }
             Err(error) if error.is_damage() || error.is_not_found() => {
                 self.target.counters.fail(folder.path(), &error);
-                Ok(Vec::new())
+                Ok(PackedEntries::default())
             }
             Err(error) => Err(error),
         }
@@ -225,8 +232,14 @@ impl Walker {
     }
 
     fn send(&self, reads: Vec<Read>) -> Result<()> {
-        // The receiver ends early only with an error of its own, which is the one to report.
-        reads.into_iter().try_for_each(|read| self.sender.blocking_send(read)).map_err(|_| Error::Cancelled)
+        for read in reads {
+            let count = read.items.len().min(WANTED) as u32;
+            let room = self.handle.block_on(self.pieces.clone().acquire_many_owned(count));
+            let planned = (read, room.map_err(|_| Error::Worker)?);
+            // The receiver ends early only with an error of its own, which is the one to report.
+            self.sender.blocking_send(planned).map_err(|_| Error::Cancelled)?;
+        }
+        Ok(())
     }
 }
 

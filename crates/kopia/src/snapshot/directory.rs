@@ -4,13 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::runtime::Handle;
 
+use super::packed::PackedEntries;
+use super::summary::Summary;
 use crate::content::{ContentStore, ContentWriter};
 use crate::object::{Document, ObjectId, ObjectReader};
 use crate::{Error, Prefix, Result, json};
@@ -172,7 +176,7 @@ fn raw_name(name: &OsStr) -> Option<String> {
     name.to_str().is_none().then(|| hex::encode(name.as_bytes()))
 }
 
-fn epoch() -> Timestamp {
+pub(super) fn epoch() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }
 
@@ -180,178 +184,83 @@ fn is_epoch(time: &Timestamp) -> bool {
     *time == Timestamp::UNIX_EPOCH
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What lies below a directory, itself counted among the directories.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    /// Bytes of all files.
-    #[serde(default)]
-    pub size: u64,
-    /// Files.
-    #[serde(default)]
-    pub files: u64,
-    /// Symbolic links.
-    #[serde(default)]
-    pub symlinks: u64,
-    /// Directories.
-    #[serde(default)]
-    pub dirs: u64,
-    /// The latest change below; of an empty directory its own.
-    #[serde(default = "epoch")]
-    pub max_time: Timestamp,
-    /// Why the listing is not whole.
-    #[serde(rename = "incomplete", default, skip_serializing_if = "Option::is_none")]
-    pub incomplete: Option<String>,
-    /// Entries that could not be read.
-    #[serde(default)]
-    pub num_failed: u64,
-    /// Entries left out because they could not be read and need not be.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub num_ignored_errors: u64,
-    /// The first ten of them, by path.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<EntryError>,
+/// The children of a directory, in one form or another.
+pub(crate) trait Entries: Default + Serialize + DeserializeOwned {
+    fn is_empty(&self) -> bool;
+
+    /// Puts them in Kopia's order: directories first, each group by name.
+    fn sort(&mut self);
 }
 
-/// An entry that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntryError {
-    /// The path, relative to the root of the tree.
-    pub path: String,
-    /// What went wrong.
-    pub error: String,
-}
-
-const MAX_ERRORS: usize = 10;
-
-impl Summary {
-    /// That of an empty directory last changed at `modified`.
-    pub fn empty(modified: Timestamp) -> Self {
-        Self {
-            size: 0,
-            files: 0,
-            symlinks: 0,
-            dirs: 1,
-            max_time: modified,
-            incomplete: None,
-            num_failed: 0,
-            num_ignored_errors: 0,
-            errors: Vec::new(),
-        }
+impl Entries for Vec<DirectoryEntry> {
+    fn is_empty(&self) -> bool {
+        self.is_empty()
     }
 
-    /// That of a directory with these entries; `modified` is its own time.
-    pub fn of(entries: &[DirectoryEntry], modified: Timestamp) -> Self {
-        let mut total = Self::empty(modified);
-        let latest = |entry: &DirectoryEntry| {
-            entry.summary.as_ref().map_or(entry.modified, |below| entry.modified.max(below.max_time))
-        };
-        total.max_time = entries.iter().map(latest).max().unwrap_or(modified);
-        for entry in entries {
-            match (entry.kind, &entry.summary) {
-                (EntryKind::Directory, Some(below)) => total.add(below),
-                (EntryKind::Symlink, _) => total.symlinks += 1,
-                (EntryKind::File, _) => {
-                    total.files += 1;
-                    total.size += entry.size;
-                }
-                _ => {}
-            }
-        }
-        total
-    }
-
-    fn add(&mut self, below: &Self) {
-        self.size += below.size;
-        self.files += below.files;
-        self.symlinks += below.symlinks;
-        self.dirs += below.dirs;
-        self.num_failed += below.num_failed;
-        self.num_ignored_errors += below.num_ignored_errors;
-        self.add_errors(below.errors.iter().cloned());
-    }
-
-    /// Adds failed entries, and keeps the first ten.
-    pub fn add_errors(&mut self, errors: impl IntoIterator<Item = EntryError>) {
-        self.errors.extend(errors);
-        self.errors.sort_by(|a, b| a.path.cmp(&b.path));
-        self.errors.truncate(MAX_ERRORS);
+    fn sort(&mut self) {
+        self.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
     }
 }
 
 /// A directory object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Directory {
+#[serde(bound = "E: Entries")]
+pub struct Directory<E = Vec<DirectoryEntry>> {
     stream: String,
     /// The children.
     #[serde(deserialize_with = "null_is_empty", serialize_with = "empty_is_null")]
-    pub entries: Vec<DirectoryEntry>,
+    pub entries: E,
     /// What lies below.
     #[serde(default)]
     pub summary: Option<Summary>,
 }
 
+/// A directory object with any number of children.
+pub(crate) type Listing = Directory<PackedEntries>;
+
+fn sorted<E: Entries>(mut entries: E, summary: Summary) -> Directory<E> {
+    entries.sort();
+    Directory { stream: STREAM.into(), entries, summary: Some(summary) }
+}
+
+/// The JSON of the object.
+fn write_json<E: Entries>(directory: &Directory<E>, out: &mut impl Write) -> Result<()> {
+    let invalid = |source: &dyn std::fmt::Display| {
+        Error::InvalidArgument(format!("a directory cannot be written: {source}"))
+    };
+    json::to_writer(out, directory).map_err(|source| invalid(&source))?;
+    out.write_all(b"\n").map_err(|source| invalid(&source))
+}
+
+fn checked<E>(id: ObjectId, parsed: serde_json::Result<Directory<E>>) -> Result<Directory<E>> {
+    let damaged = |reason| Error::damaged(format!("directory {id}"), reason);
+    let directory = parsed.map_err(|source| damaged(format!("invalid JSON: {source}")))?;
+    if directory.stream != STREAM {
+        return Err(damaged(format!("it is a stream of kind {:?}", directory.stream)));
+    }
+    Ok(directory)
+}
+
 impl Directory {
     /// A directory of these entries, put in Kopia's order: directories first, each group by name.
     pub fn new(entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
-        let mut directory = Self { stream: STREAM.into(), entries, summary: Some(summary) };
-        directory.sort();
-        directory
-    }
-
-    /// Puts the entries in Kopia's order, in which [`Directory::find`] needs them.
-    pub(crate) fn sort(&mut self) {
-        self.entries.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
-    }
-
-    /// The entry of a folder, or of something else, of this name.
-    pub(crate) fn find(&self, is_folder: bool, name: &OsStr) -> Option<&DirectoryEntry> {
-        let (text, raw) = (name.to_string_lossy(), raw_name(name));
-        let place = (!is_folder, &*text, raw.as_deref());
-        let index = self.entries.binary_search_by(|entry| entry.place().cmp(&place)).ok()?;
-        Some(&self.entries[index])
-    }
-
-    /// Stores the directory.
-    ///
-    /// # Errors
-    /// As [`ContentWriter::write`].
-    pub(crate) fn store(&self, writer: &ContentWriter) -> Result<ObjectId> {
-        let expected = 256 + self.entries.len() * 192;
-        let mut document = Document::new(writer, Prefix::DIRECTORY, false, expected)?;
-        let written = self.write_json(&mut document);
-        document.finish(written)
-    }
-
-    /// The JSON of the object.
-    fn write_json(&self, out: &mut impl Write) -> Result<()> {
-        let invalid = |source: &dyn std::fmt::Display| {
-            Error::InvalidArgument(format!("a directory cannot be written: {source}"))
-        };
-        json::to_writer(out, self).map_err(|source| invalid(&source))?;
-        out.write_all(b"\n").map_err(|source| invalid(&source))
+        sorted(entries, summary)
     }
 
     /// The JSON of the object, as a whole.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
         let mut json = Vec::new();
-        self.write_json(&mut json)?;
+        write_json(self, &mut json)?;
         Ok(json)
     }
 
     pub(crate) fn from_json(id: ObjectId, json: &[u8]) -> Result<Self> {
-        let damaged = |reason| Error::damaged(format!("directory {id}"), reason);
-        let directory: Self =
-            serde_json::from_slice(json).map_err(|source| damaged(format!("invalid JSON: {source}")))?;
-        if directory.stream != STREAM {
-            return Err(damaged(format!("it is a stream of kind {:?}", directory.stream)));
-        }
-        Ok(directory)
+        checked(id, serde_json::from_slice(json))
     }
 
     /// Reads a directory object.
@@ -364,12 +273,57 @@ impl Directory {
     }
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DirectoryEntry>, D::Error> {
+impl Listing {
+    /// A directory of these entries, put in Kopia's order.
+    pub(crate) fn packed(entries: PackedEntries, summary: Summary) -> Self {
+        sorted(entries, summary)
+    }
+
+    /// Puts the entries in Kopia's order, in which [`Listing::find`] needs them.
+    pub(crate) fn sort(&mut self) {
+        self.entries.sort();
+    }
+
+    /// The entry of a folder, or of something else, of this name. The entries must be in order.
+    pub(crate) fn find(&self, is_folder: bool, name: &OsStr) -> Option<DirectoryEntry> {
+        let raw = raw_name(name).unwrap_or_default();
+        self.entries.find(is_folder, &name.to_string_lossy(), &raw)
+    }
+
+    /// Stores the directory.
+    ///
+    /// # Errors
+    /// As [`ContentWriter::write`].
+    pub(crate) fn store(&self, writer: &ContentWriter) -> Result<ObjectId> {
+        let expected = 256 + self.entries.len() * 192;
+        let mut document = Document::new(writer, Prefix::DIRECTORY, false, expected)?;
+        let written = write_json(self, &mut document);
+        document.finish(written)
+    }
+
+    /// As [`Directory::read`], piece by piece. Only for blocking threads.
+    pub(crate) fn read_blocking(contents: &ContentStore, id: ObjectId, handle: &Handle) -> Result<Self> {
+        let reader = handle.block_on(ObjectReader::open(contents, id))?;
+        if let [piece] = reader.pieces() {
+            let json = handle.block_on(reader.read_piece(piece))?;
+            return checked(id, serde_json::from_slice(&json));
+        }
+        if reader.length() > MAX_JSON {
+            return Err(Error::damaged(format!("directory {id}"), "it is too long"));
+        }
+        let mut stream = reader.stream(handle);
+        let parsed = serde_json::from_reader(BufReader::new(&mut stream));
+        stream.finish()?;
+        checked(id, parsed)
+    }
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>, E: Entries>(deserializer: D) -> Result<E, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn empty_is_null<S: Serializer>(entries: &[DirectoryEntry], serializer: S) -> Result<S::Ok, S::Error> {
-    if entries.is_empty() { serializer.serialize_none() } else { serializer.collect_seq(entries) }
+fn empty_is_null<S: Serializer, E: Entries>(entries: &E, serializer: S) -> Result<S::Ok, S::Error> {
+    if entries.is_empty() { serializer.serialize_none() } else { entries.serialize(serializer) }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl FileBatch {
         let mut store = FileStore::new(shared, &*self.folder, self.node.path());
         let mut entries = Vec::with_capacity(self.children.len());
         for child in &self.children {
-            let (entry, outcome) = store.store(child, self.node.previous(child))?;
+            let (entry, outcome) = store.store(child, self.node.previous(child).as_ref())?;
             entries.extend(entry);
             match outcome {
                 Outcome::Failed(error) => {

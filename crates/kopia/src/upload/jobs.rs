@@ -23,12 +23,12 @@ const MAX_FAILURES: usize = 100;
 pub(super) enum Job {
     /// List the root.
     Root(Arc<Node>),
-    /// List a directory. It holds no more than a name while it waits: a folder may have very many.
-    Directory {
-        /// The folder that it is in.
+    /// List directories, the last one first. They are no more than names while they wait: a folder may have very many.
+    Directories {
+        /// The folder that they are in.
         parent: Arc<Node>,
-        /// Its name.
-        name: OsString,
+        /// Their names.
+        names: Vec<OsString>,
     },
     /// Store some files of a directory.
     Files(FileBatch),
@@ -59,6 +59,28 @@ struct Stack {
     unfinished: usize,
     closed: bool,
     error: Option<Error>,
+}
+
+impl Job {
+    /// How often something must be done for it.
+    fn count(&self) -> usize {
+        if let Self::Directories { names, .. } = self { names.len() } else { 1 }
+    }
+}
+
+impl Stack {
+    /// The next thing to do.
+    fn take(&mut self) -> Option<Job> {
+        if let Some(Job::Directories { parent, names }) = self.jobs.last_mut()
+            && names.len() > 1
+        {
+            return Some(Job::Directories {
+                parent: parent.clone(),
+                names: names.pop().into_iter().collect(),
+            });
+        }
+        self.jobs.pop()
+    }
 }
 
 /// Counted by all threads.
@@ -97,9 +119,10 @@ impl<'a> Shared<'a> {
     /// Adds jobs; the last one is done first.
     pub(super) fn push(&self, jobs: impl IntoIterator<Item = Job>) {
         let mut stack = self.lock();
-        let before = stack.jobs.len();
-        stack.jobs.extend(jobs);
-        stack.unfinished += stack.jobs.len() - before;
+        for job in jobs {
+            stack.unfinished += job.count();
+            stack.jobs.push(job);
+        }
         drop(stack);
         self.changed.notify_all();
     }
@@ -132,7 +155,7 @@ impl<'a> Shared<'a> {
             if stack.error.is_some() || stack.closed || (!until_closed && stack.unfinished == 0) {
                 return None;
             }
-            if let Some(job) = stack.jobs.pop() {
+            if let Some(job) = stack.take() {
                 return Some(job);
             }
             stack = self.changed.wait(stack).unwrap_or_else(PoisonError::into_inner);
@@ -142,7 +165,7 @@ impl<'a> Shared<'a> {
     fn run(&self, job: Job) -> Result<()> {
         match job {
             Job::Root(node) => node.list(self),
-            Job::Directory { parent, name } => parent.visit(self, &name),
+            Job::Directories { parent, names } => names.iter().try_for_each(|name| parent.visit(self, name)),
             Job::Files(batch) => batch.store(self),
             Job::Help(batch) => {
                 batch.help(self.writer);

@@ -13,7 +13,7 @@ use super::*;
 use crate::blob::MemoryStore;
 use crate::content::WriteOptions;
 use crate::format::CreateOptions;
-use crate::snapshot::{Snapshot, Source as SnapshotSource};
+use crate::snapshot::{Directory, Snapshot, Source as SnapshotSource};
 use crate::{OpenOptions, Repository};
 
 /// A folder whose children behave as their names say.

@@ -11,11 +11,13 @@ use super::source::{Child, Source, SourceFolder, SourceKind, SourceRoot};
 use super::{Outcome, UploadOptions, Uploaded, checkpoint};
 use crate::content::ContentWriter;
 use crate::object::ObjectId;
-use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, Summary};
+use crate::snapshot::{DirectoryEntry, EntryError, EntryKind, Listing, PackedEntries, Summary};
 use crate::{Error, Result};
 
 /// Files that one job stores.
 const FILES_PER_JOB: usize = 512;
+/// Errors of a directory that are kept before all but the first are forgotten.
+const SOME_ERRORS: usize = 100;
 
 /// A directory of the tree, from its listing until its last child is stored.
 pub(super) struct Node {
@@ -35,12 +37,12 @@ struct Seen {
     /// Its own entry, without object and summary.
     entry: DirectoryEntry,
     /// The directory in the parent snapshot.
-    previous: Option<Directory>,
+    previous: Option<Listing>,
 }
 
 #[derive(Default)]
 struct NodeState {
-    entries: Vec<DirectoryEntry>,
+    entries: PackedEntries,
     failed: u64,
     ignored: u64,
     errors: Vec<EntryError>,
@@ -130,7 +132,7 @@ impl Node {
 
     /// Stores the directory of this name in this one.
     pub(super) fn visit(self: &Arc<Self>, shared: &Shared<'_>, name: &OsStr) -> Result<()> {
-        let known = listing(self.previous_entry(true, name));
+        let known = listing(self.previous_entry(true, name).as_ref());
         let path = self.path.join(name);
         let child = Arc::new(Self::new(self.source.clone(), Some(self.clone()), path, known));
         self.lock().open.push(Arc::downgrade(&child));
@@ -190,30 +192,32 @@ impl Node {
         folders.sort_unstable();
         others.sort_unstable();
         // The stack is worked off from its end: files first, then the directories in order of their names.
-        let mut jobs: Vec<_> = folders
-            .into_iter()
-            .rev()
-            .map(|child| Job::Directory { parent: self.clone(), name: child.name })
-            .collect();
+        let names: Vec<_> = folders.into_iter().rev().map(|child| child.name).collect();
+        let mut waiting = names.len();
+        let mut jobs = Vec::new();
+        if !names.is_empty() {
+            jobs.push(Job::Directories { parent: self.clone(), names });
+        }
         let batch = |files| FileBatch::new(self.clone(), folder.clone(), files);
         while others.len() > FILES_PER_JOB {
             let last = others.split_off((others.len() - 1) / FILES_PER_JOB * FILES_PER_JOB);
             jobs.push(Job::Files(batch(last)));
+            waiting += 1;
         }
         let mine = (!others.is_empty()).then(|| batch(others));
-        self.lock().waiting += jobs.len() + usize::from(mine.is_some());
+        self.lock().waiting += waiting + usize::from(mine.is_some());
         shared.push(jobs);
         // What this thread would take from the stack next anyway.
         mine.map_or(Ok(()), |files| files.store(shared))
     }
 
     /// Reads the listing of the parent snapshot. One that is damaged is not used; the new snapshot mends it.
-    fn load_previous(&self, shared: &Shared<'_>) -> Result<Option<Directory>> {
+    fn load_previous(&self, shared: &Shared<'_>) -> Result<Option<Listing>> {
         let Some(object) = self.known else { return Ok(None) };
-        match shared.writer.block_on(Directory::read(shared.writer.contents(), object)) {
-            Ok(mut directory) => {
-                directory.sort();
-                Ok(Some(directory))
+        match Listing::read_blocking(shared.writer.contents(), object, shared.writer.handle()) {
+            Ok(mut listing) => {
+                listing.sort();
+                Ok(Some(listing))
             }
             Err(error) if error.is_damage() || error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -221,11 +225,11 @@ impl Node {
     }
 
     /// What a child was in the parent snapshot.
-    pub(super) fn previous(&self, child: &Child) -> Option<&DirectoryEntry> {
+    pub(super) fn previous(&self, child: &Child) -> Option<DirectoryEntry> {
         self.previous_entry(child.kind == Some(SourceKind::Folder), &child.name)
     }
 
-    fn previous_entry(&self, is_folder: bool, name: &OsStr) -> Option<&DirectoryEntry> {
+    fn previous_entry(&self, is_folder: bool, name: &OsStr) -> Option<DirectoryEntry> {
         self.seen.get()?.previous.as_ref()?.find(is_folder, name)
     }
 
@@ -233,8 +237,8 @@ impl Node {
     fn unchanged(
         &self,
         shared: &Shared<'_>,
-        previous: Option<&Directory>,
-        now: &Directory,
+        previous: Option<&Listing>,
+        now: &Listing,
     ) -> Result<Option<ObjectId>> {
         let same = previous.is_some_and(|previous| previous == now);
         let Some(object) = self.known.filter(|object| same && object.list().is_none()) else {
@@ -244,7 +248,7 @@ impl Node {
     }
 
     /// Takes over the files that a job stored.
-    pub(super) fn add(&self, entries: Vec<DirectoryEntry>) {
+    pub(super) fn add(&self, entries: impl IntoIterator<Item = DirectoryEntry>) {
         self.lock().entries.extend(entries);
     }
 
@@ -252,7 +256,7 @@ impl Node {
         add(&shared.counters.ignored, 1);
         let mut state = self.lock();
         state.ignored += 1;
-        state.errors.push(EntryError { path: legible(path), error: "vanished while it was read".into() });
+        state.add_error(EntryError { path: legible(path), error: "vanished while it was read".into() });
     }
 
     /// Records an entry that could not be read.
@@ -262,7 +266,7 @@ impl Node {
         shared.record_failure(failure.clone());
         let mut state = self.lock();
         state.failed += 1;
-        state.errors.push(failure);
+        state.add_error(failure);
     }
 
     /// One of the things waited for is done; the last one stores the directory, and so on upwards.
@@ -284,7 +288,7 @@ impl Node {
                 return Ok(());
             };
             shared.options.observer.on_entry(&node.path, &Outcome::Stored { size: 0 });
-            parent.add(vec![entry]);
+            parent.add([entry]);
             parent.close(&node);
             node = parent;
         }
@@ -318,12 +322,12 @@ impl Node {
         unfinished: Option<&str>,
     ) -> Result<DirectoryEntry> {
         let seen = self.seen.get().ok_or(Error::Worker)?;
-        let mut summary = Summary::of(&state.entries, seen.entry.modified);
+        let mut summary = Summary::of(state.entries.iter(), seen.entry.modified);
         summary.incomplete = unfinished.map(str::to_owned);
         summary.num_failed += state.failed;
         summary.num_ignored_errors += state.ignored;
         summary.add_errors(state.errors);
-        let directory = Directory::new(state.entries, summary);
+        let directory = Listing::packed(state.entries, summary);
         let object = match self.unchanged(shared, seen.previous.as_ref(), &directory)? {
             Some(object) => object,
             None => directory.store(shared.writer)?,
@@ -341,6 +345,14 @@ impl Node {
 }
 
 impl NodeState {
+    /// Keeps an error, unless there are so many that it is not among the first by path.
+    fn add_error(&mut self, error: EntryError) {
+        self.errors.push(error);
+        if self.errors.len() > SOME_ERRORS {
+            Summary::keep_first(&mut self.errors);
+        }
+    }
+
     /// A copy of what is stored, without what is waited for.
     fn clone_entries(&self) -> Self {
         Self {
