@@ -7,6 +7,9 @@ SHELL := /bin/bash
 target := $(or $(CARGO_TARGET_DIR),target)
 version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 crates := $(notdir $(wildcard crates/*))
+# The static program of the image that is released. The target is named so that build scripts stay as they are.
+architecture := $(shell uname -m)-unknown-linux-gnu
+static := $(target)/$(architecture)/image/bowline
 
 .PHONY: help
 help: ## list these commands
@@ -39,18 +42,20 @@ e2e: packages control-plane ## only the tests against the real API server and ob
 	cargo test -p bowline-e2e
 
 .PHONY: image
-image: packages ## the container image that is released, in target/bowline-image.tar
-	# A static program for the scratch image. The target is named so that build scripts stay as they are.
-	architecture=$$(uname -m)-unknown-linux-gnu
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target $$architecture -p bowline
-	deploy/image $(target)/$$architecture/image/bowline bowline:v$(version) $(target)/bowline-image.tar
+image: static ## the container image that is released, in target/bowline-image.tar
+	deploy/image $(static) bowline:v$(version) $(target)/bowline-image.tar
 	ls -lh $(target)/bowline-image.tar
 
+.PHONY: image-test
+image-test: static control-plane ## the tests on a node that runs pods, with the image that is released
+	BOWLINE_BIN=$(abspath $(static)) cargo test -p bowline-e2e --test node
+
 .PHONY: node
-node: packages control-plane ## a cluster whose node runs pods, in .cache/node, with Bowline's image (ends by clean-cluster)
-	cargo build -p bowline
+node: program := $(if $(filter release,$(IMAGE)),$(static),$(target)/debug/bowline)
+node: packages control-plane ## a cluster whose node runs pods, in .cache/node, with Bowline's image (IMAGE=release; ends by clean-cluster)
+	$(if $(filter release,$(IMAGE)),$(MAKE) static,cargo build -p bowline)
 	cluster/up .cache/node --with-minio --with-node
-	deploy/image $(target)/debug/bowline docker.io/local/bowline:dev .cache/node/bowline.tar
+	deploy/image $(program) docker.io/local/bowline:dev .cache/node/bowline.tar
 	cluster/import .cache/node .cache/node/bowline.tar
 	@echo "cluster/enter .cache/node        # a shell there, with kubectl; the image is docker.io/local/bowline:dev"
 
@@ -103,6 +108,11 @@ clean-cluster: ## end what KEEP=1 left running and delete the states of demo and
 	rm -rf demo .cache/e2e .cache/node
 
 # What the others stand on.
+.PHONY: static
+static: export BOWLINE_GIT_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+static: packages
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile image --target $(architecture) -p bowline
+
 .PHONY: packages
 packages:
 	@cluster/tools/packages cc=build-essential etcd=etcd-server openssl=openssl

@@ -21,6 +21,11 @@ pub(crate) fn bowline_program() -> Result<PathBuf> {
     program.context("the bowline program is not built; run `cargo build -p bowline` first")
 }
 
+/// `BOWLINE_FORMER`: the program of a former build, which a test upgrades from.
+pub fn former_program() -> Option<PathBuf> {
+    variable("BOWLINE_FORMER").map(PathBuf::from)
+}
+
 /// `KEEP=1`: the demo leaves everything running.
 pub fn keep() -> bool {
     variable("KEEP").is_some_and(|value| value != "0")

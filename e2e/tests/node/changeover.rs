@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::application::Application;
 use crate::stage::{IMAGE, NAMESPACE, Stage};
 
-/// The same program under another name, as a build from before.
+/// A build from before: what `BOWLINE_FORMER` names, else the same program under another name.
 const FORMER: &str = "docker.io/local/bowline:e2e-before";
 /// And as the image of an installation that is not ours by its name.
 const VELEROS: &str = "docker.io/local/velero:e2e";
@@ -29,7 +29,7 @@ fn image_of_the_server(stage: &Stage) -> Result<String> {
 }
 
 /// Waits until a hook has begun in the application.
-fn until_begun(application: &Application<'_>) -> Result<()> {
+pub(crate) fn until_begun(application: &Application<'_>) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     // There is no pod to ask while the application is being restored.
     while !application.trace().is_ok_and(|lines| lines.iter().any(|line| line == "begun")) {
@@ -63,7 +63,7 @@ fn an_upgrade_in_the_middle_of_a_backup_and_of_a_restore_lets_both_end_well_and_
     let Some(stage) = Stage::enter("an upgrade in the middle of a backup and a restore")? else {
         return Ok(());
     };
-    stage.import(FORMER)?;
+    stage.import_former(FORMER)?;
     let bowline = stage.install(&["--image", FORMER])?;
     let hooks = json!({
         "pre.hook.backup.velero.io/command": LONG_HOOK, "pre.hook.backup.velero.io/timeout": "60s",
@@ -79,11 +79,12 @@ fn an_upgrade_in_the_middle_of_a_backup_and_of_a_restore_lets_both_end_well_and_
     let log = bowline.ok(&["backup", "logs", "b"])?;
     ensure!(log.contains("level=info"), "{log}");
 
+    // The former build again, so that the restore too begins with it.
+    upgrade(&stage, FORMER)?;
     application.lose()?;
     bowline.ok(&["restore", "create", "r", "--from-backup", "b"])?;
     until_begun(&application)?;
-    // Any other build will do.
-    upgrade(&stage, FORMER)?;
+    upgrade(&stage, IMAGE)?;
     let restore = ended_well_once(&bowline, &stage, "restore", "r")?;
     ensure!(restore["status"].get("errors").is_none_or(|errors| errors == 0), "{restore}");
     application.is_running()?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bowline_e2e::helm::{CHART, helm};
@@ -9,6 +10,7 @@ use bowline_e2e::location;
 use serde_json::json;
 
 use crate::application::Application;
+use crate::changeover::until_begun;
 use crate::stage::{IMAGE, NAMESPACE, Stage};
 
 fn testdata(name: &str) -> PathBuf {
@@ -82,8 +84,24 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() -> Result<()> {
 }
 
 #[test]
-fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
-    let Some(stage) = Stage::enter("the chart installs a server")? else { return Ok(()) };
+fn every_alert_and_every_panel_is_told_in_the_documents() -> Result<()> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+    let page = std::fs::read_to_string(page).context("read metrics.md")?;
+    let alerts = std::fs::read_to_string(format!("{CHART}/alerts.yaml")).context("read the alerts")?;
+    let alerts = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let dashboard = std::fs::read_to_string(format!("{CHART}/dashboards/bowline.json"))?;
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).context("read the dashboard")?;
+    let panels = dashboard["panels"].as_array().context("the dashboard has no panels")?.iter();
+    let names: Vec<&str> = alerts.chain(panels.filter_map(|panel| panel["title"].as_str())).collect();
+    ensure!(names.len() > 15, "{names:?}");
+    for name in names {
+        ensure!(page.contains(&format!("| {name} |")) || page.contains(&format!("| `{name}` |")), "{name}");
+    }
+    Ok(())
+}
+
+/// Installs or upgrades the chart, with backups below this prefix and these further values.
+fn install(stage: &Stage, prefix: &str, further: &[&str]) -> Result<()> {
     let cluster = stage.cluster;
     let keys = std::fs::read_to_string(stage.credentials()?)?;
     let config: serde_json::Map<_, _> = location::s3_config(cluster)?
@@ -96,15 +114,34 @@ fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
         "image": {"repository": repository, "tag": tag}, "resources": {"requests": {"cpu": "0"}},
         "rbac": {"clusterAdministrator": false}, "credentials": {"secretContents": {"cloud": keys}},
         "configuration": {"backupStorageLocation": [
-            {"name": "default", "provider": "aws", "bucket": "bowline", "prefix": "chart", "default": true, "config": config}]},
+            {"name": "default", "provider": "aws", "bucket": "bowline", "prefix": prefix, "default": true, "config": config}]},
         "schedules": {"never": {"schedule": "0 0 30 2 *", "template": {"includedNamespaces": ["none"]}}},
     });
     let path = cluster.dir().join("values.json");
     std::fs::write(&path, values.to_string())?;
     let install = ["upgrade", "--install", "bowline", CHART, "--namespace", NAMESPACE, "--create-namespace"];
     let values = path.display().to_string();
-    let install = [&install[..], &["--wait", "--timeout", "90s", "--values", &values]].concat();
-    helm(Some(cluster), &install)?.ok()?;
+    let waiting = ["--wait", "--timeout", "90s", "--values", &values];
+    helm(Some(cluster), &[&install[..], &waiting, further].concat())?.ok().map(drop)
+}
+
+/// Uninstalls the chart, and sees that nothing of Helm's is left.
+fn uninstall(stage: &Stage) -> Result<()> {
+    let cluster = stage.cluster;
+    helm(Some(cluster), &["uninstall", "bowline", "--namespace", NAMESPACE, "--wait"])?.ok()?;
+    // Helm waits for its own objects; the pods of its Deployment go a little later.
+    let pods = ["wait", "pod", "-l", "app.kubernetes.io/managed-by=Helm", "--for=delete", "--timeout=90s"];
+    cluster.kubectl_reading(&[&["-n", NAMESPACE], &pods[..]].concat(), "")?.ok()?;
+    let helms = ["get", "all,secrets", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"];
+    let left = cluster.kubectl_reading(&[&["-n", NAMESPACE], &helms[..]].concat(), "")?.ok()?;
+    ensure!(left.trim().is_empty(), "{left}");
+    Ok(())
+}
+
+#[test]
+fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
+    let Some(stage) = Stage::enter("the chart installs a server")? else { return Ok(()) };
+    install(&stage, "chart", &[])?;
     stage.wait_for_the_location()?;
 
     let bowline = stage.bowline()?;
@@ -112,20 +149,65 @@ fn the_chart_installs_a_server_that_saves_and_restores() -> Result<()> {
     bowline.ok(&["backup", "create", "b", "--include-namespaces", &application.namespace, "--wait"])?;
     bowline.expect_completed("backup", "b")?;
     // The same again, as an upgrade.
-    helm(Some(cluster), &install)?.ok()?;
+    install(&stage, "chart", &[])?;
     application.lose()?;
     bowline.ok(&["restore", "create", "r", "--from-backup", "b", "--wait"])?;
     bowline.expect_completed("restore", "r")?;
     application.is_running()?;
 
     application.lose()?;
-    helm(Some(cluster), &["uninstall", "bowline", "--namespace", NAMESPACE, "--wait"])?.ok()?;
-    // Helm waits for its own objects; the pods of its Deployment go a little later.
-    let pods = ["wait", "pod", "-l", "app.kubernetes.io/managed-by=Helm", "--for=delete", "--timeout=90s"];
-    cluster.kubectl_reading(&[&["-n", NAMESPACE], &pods[..]].concat(), "")?.ok()?;
-    let helms = ["get", "all,secrets,schedules", "-l", "app.kubernetes.io/managed-by=Helm", "-o", "name"];
-    let left = cluster.kubectl_reading(&[&["-n", NAMESPACE], &helms[..]].concat(), "")?.ok()?;
+    uninstall(&stage)?;
+    let left = stage.cluster.kubectl(["get", "schedules.velero.io", "-n", NAMESPACE, "-o", "name"])?.ok()?;
     ensure!(left.trim().is_empty(), "{left}");
     // Definitions and what Bowline made itself are not Helm's.
+    stage.clear()
+}
+
+/// Name of the pod whose server works.
+fn leader(stage: &Stage) -> Result<String> {
+    let lease = stage.cluster.get(&["-n", NAMESPACE, "lease", "bowline"])?;
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    Ok(holder.split('_').next().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn the_charts_other_server_takes_over_and_its_jobs_keep_and_remove_the_definitions() -> Result<()> {
+    let Some(stage) = Stage::enter("the chart's other server takes over")? else { return Ok(()) };
+    let cluster = stage.cluster;
+    install(&stage, "two", &["--set", "cleanUpCRDs=true"])?;
+    stage.wait_for_the_location()?;
+    let bowline = stage.bowline()?;
+    let hook = json!({
+        "pre.hook.backup.velero.io/command": r#"["sh", "-c", "echo begun >>/data/trace; sleep 10"]"#,
+        "pre.hook.backup.velero.io/timeout": "60s",
+    });
+    let application = Application::run(&stage, "two", &hook)?;
+
+    bowline.ok(&["backup", "create", "b", "--include-namespaces", &application.namespace])?;
+    until_begun(&application)?;
+    let first = leader(&stage)?;
+    cluster.kubectl(["delete", "pod", &first, "-n", NAMESPACE, "--grace-period=0", "--force"])?.ok()?;
+    let ended = bowline.ended("backup", "b", Duration::from_mins(2))?;
+    ensure!(ended["status"]["phase"] == "Completed", "{}", ended["status"]);
+    let second = leader(&stage)?;
+    ensure!(second != first && !second.is_empty(), "{first} and then {second}");
+
+    // A definition that somebody has changed is brought up to date by the next upgrade.
+    let columns = || -> Result<serde_json::Value> {
+        let definition = cluster.get(&["customresourcedefinition", "backups.velero.io"])?;
+        Ok(definition["spec"]["versions"][0]["additionalPrinterColumns"].clone())
+    };
+    let before = columns()?;
+    let removal = r#"[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns"}]"#;
+    let patch = ["patch", "customresourcedefinition", "backups.velero.io", "--type=json", "--patch", removal];
+    cluster.kubectl(patch)?.ok()?;
+    ensure!(columns()?.is_null() && before.is_array(), "{before}");
+    install(&stage, "two", &["--set", "cleanUpCRDs=true"])?;
+    ensure!(columns()? == before, "{}", columns()?);
+
+    application.lose()?;
+    uninstall(&stage)?;
+    let left = cluster.kubectl(["get", "customresourcedefinitions", "-o", "name"])?.ok()?;
+    ensure!(!left.contains("velero.io"), "{left}");
     stage.clear()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Result, bail, ensure};
-use bowline_e2e::{Bowline, Cluster, Snapshot, location};
+use bowline_e2e::{Bowline, Cluster, Snapshot, location, settings};
 
 /// Name of Bowline's image on the node.
 pub(crate) const IMAGE: &str = "docker.io/local/bowline:e2e";
@@ -109,6 +109,14 @@ impl Stage {
     /// Gives the program to the node as an image of another name.
     pub(crate) fn import(&self, image: &str) -> Result<()> {
         self.cluster.import_image(self.bowline()?.program(), image)
+    }
+
+    /// Gives the node the program of a former build, if there is one, else this one, as an image of another name.
+    pub(crate) fn import_former(&self, image: &str) -> Result<()> {
+        match settings::former_program() {
+            Some(program) => self.cluster.import_image(&program, image),
+            None => self.import(image),
+        }
     }
 
     /// Deletes whatever is there of an installation, if nothing of it is left then.
