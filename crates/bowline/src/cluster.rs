@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use bowline_api::Kind;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use serde::de::Error as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 pub(crate) use explain::{Attempt, is_not_found};
 
@@ -39,17 +41,59 @@ pub(crate) struct Cluster {
     pub(crate) program: &'static str,
 }
 
-/// An object with the JSON that it was decoded from.
+/// An object with the JSON that it was decoded from, which stays text until somebody wants to see it: a table of a thousand
+/// backups needs no trees.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetched<K> {
     pub(crate) object: K,
-    pub(crate) raw: Value,
+    text: Box<RawValue>,
+}
+
+/// One page of a list.
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Box<RawValue>>,
+    #[serde(default)]
+    metadata: PageMetadata,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    token: String,
+}
+
+/// One page of a list of names.
+#[derive(Deserialize)]
+struct Names {
+    items: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: NameOnly,
+}
+
+#[derive(Deserialize)]
+struct NameOnly {
+    name: String,
 }
 
 impl<K: Kind> Fetched<K> {
-    fn decode(raw: Value) -> Result<Self, kube::Error> {
-        let object = K::deserialize(&raw).map_err(kube::Error::SerdeError)?;
-        Ok(Self { object, raw })
+    fn decode(text: Box<RawValue>) -> Result<Self, kube::Error> {
+        let object = serde_json::from_str(text.get()).map_err(kube::Error::SerdeError)?;
+        Ok(Self { object, text })
+    }
+
+    /// An object that does not come from the API server.
+    pub(crate) fn of(object: K) -> anyhow::Result<Self> {
+        let text = to_raw_value(&object)?;
+        Ok(Self { object, text })
+    }
+
+    /// The whole object, also what this version does not know, with its keys sorted.
+    pub(crate) fn tree(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(self.text.get())?)
     }
 
     /// Name of the object.
@@ -93,17 +137,14 @@ impl Cluster {
         let mut found = Vec::new();
         loop {
             let request = self.requests::<K>().list(&params).map_err(kube::Error::BuildRequest);
-            let mut page = self.send_raw(request).await.map_err(|error| attempt.explain(error))?;
-            let Value::Array(items) = page["items"].take() else {
-                return Err(attempt.explain(kube::Error::SerdeError(serde_json::Error::custom("no items"))));
-            };
-            for item in items {
+            let page: Page = self.send_as(request).await.map_err(|error| attempt.explain(error))?;
+            for item in page.items {
                 found.push(Fetched::decode(item).map_err(|error| attempt.explain(error))?);
             }
-            match page["metadata"]["continue"].as_str() {
-                Some(token) if !token.is_empty() => params.continue_token = Some(token.to_owned()),
-                _ => return Ok(found),
+            if page.metadata.token.is_empty() {
+                return Ok(found);
             }
+            params.continue_token = Some(page.metadata.token);
         }
     }
 
@@ -150,7 +191,14 @@ impl Cluster {
         &self,
         request: Result<http::Request<Vec<u8>>, kube::Error>,
     ) -> Result<Value, kube::Error> {
-        match tokio::time::timeout(ANSWER_LIMIT, self.client.request::<Value>(request?)).await {
+        self.send_as(request).await
+    }
+
+    async fn send_as<T: DeserializeOwned>(
+        &self,
+        request: Result<http::Request<Vec<u8>>, kube::Error>,
+    ) -> Result<T, kube::Error> {
+        match tokio::time::timeout(ANSWER_LIMIT, self.client.request::<T>(request?)).await {
             Ok(answer) => answer,
             Err(_) => Err(kube::Error::Service("no answer within 30 seconds".into())),
         }
@@ -160,7 +208,7 @@ impl Cluster {
         &self,
         request: Result<http::Request<Vec<u8>>, kube::Error>,
     ) -> Result<Fetched<K>, kube::Error> {
-        Fetched::decode(self.send_raw(request).await?)
+        Fetched::decode(self.send_as(request).await?)
     }
 
     fn requests<K: Kind>(&self) -> kube::core::Request {
@@ -178,19 +226,15 @@ impl Cluster {
             return attempt.explain(error);
         }
         let failure = Failure::new(format!("{}.{} {name:?} not found", K::PLURAL, bowline_api::GROUP));
-        let others = self.list::<K>("").await.unwrap_or_default();
+        let others = self.names::<K>().await.unwrap_or_default();
         if others.is_empty() {
             return failure.maybe_hint(self.namespace_hint().await).into();
         }
         let known = || {
-            let names: Vec<&str> = others.iter().map(Fetched::name).take(MAX_NAMES).collect();
-            format!(
-                "there is {}{}",
-                names.join(", "),
-                if others.len() > MAX_NAMES { " and more" } else { "" }
-            )
+            let more = if others.len() > MAX_NAMES { " and more" } else { "" };
+            format!("there is {}{more}", others[..others.len().min(MAX_NAMES)].join(", "))
         };
-        let nearest = crate::nearest::did_you_mean(name, others.iter().map(Fetched::name));
+        let nearest = crate::nearest::did_you_mean(name, others.iter().map(String::as_str));
         failure.hint(nearest.unwrap_or_else(known)).into()
     }
 
@@ -208,11 +252,12 @@ impl Cluster {
     /// Names of all namespaces of the cluster.
     pub(crate) async fn namespaces(&self) -> anyhow::Result<Vec<String>> {
         let attempt = Attempt { cluster: self, verb: "list", resource: "namespaces".to_owned() };
-        let request = kube::core::Request::new("/api/v1/namespaces");
-        let request = request.list_metadata(&ListParams::default()).map_err(kube::Error::BuildRequest);
-        let list = self.send_raw(request).await.map_err(|error| attempt.explain(error))?;
-        let items = list["items"].as_array().into_iter().flatten();
-        Ok(items.filter_map(|item| item["metadata"]["name"].as_str()).map(str::to_owned).collect())
+        list_names(&attempt, &kube::core::Request::new("/api/v1/namespaces")).await
+    }
+
+    /// Names of all objects of a kind in the server's namespace, without their content.
+    pub(crate) async fn names<K: Kind>(&self) -> anyhow::Result<Vec<String>> {
+        list_names(&self.attempt::<K>("list"), &self.requests::<K>()).await
     }
 
     /// Says which namespace is missing, when a list is empty because of that.
@@ -222,4 +267,10 @@ impl Cluster {
             None => Ok(()),
         }
     }
+}
+
+async fn list_names(attempt: &Attempt<'_>, requests: &kube::core::Request) -> anyhow::Result<Vec<String>> {
+    let request = requests.list_metadata(&ListParams::default()).map_err(kube::Error::BuildRequest);
+    let list: Names = attempt.cluster.send_as(request).await.map_err(|error| attempt.explain(error))?;
+    Ok(list.items.into_iter().map(|item| item.metadata.name).collect())
 }

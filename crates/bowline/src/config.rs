@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bowline_datamover::repository::Password;
 use serde_json::Value;
+use terminal_size::{Width, terminal_size_of};
 
 use crate::entry::Entry;
 use crate::failure::Failure;
@@ -32,6 +33,8 @@ pub(crate) struct Environment {
     pub(crate) kubeconfig: Option<String>,
     /// `KOPIA_PASSWORD`, the password of repositories of volume data.
     pub(crate) repository_password: Option<Password>,
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION`, for buckets of the command line whose settings name no region.
+    pub(crate) aws_region: Option<String>,
     /// Name of the pod or machine, for events.
     pub(crate) pod: Option<String>,
     /// Whether the program runs in a pod.
@@ -40,6 +43,8 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// Whether standard output is a terminal.
     pub(crate) stdout_terminal: bool,
+    /// Columns of standard output, if it is a terminal.
+    pub(crate) stdout_width: Option<usize>,
     /// Whether standard error is a terminal.
     pub(crate) stderr_terminal: bool,
     /// Whether standard input is a terminal, so that somebody can answer.
@@ -59,10 +64,12 @@ impl Environment {
             namespace: variable("VELERO_NAMESPACE"),
             kubeconfig: variable("KUBECONFIG"),
             repository_password: variable("KOPIA_PASSWORD").map(|text| Password::new(&text)),
+            aws_region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")),
             pod: variable("HOSTNAME"),
             in_pod: variable("KUBERNETES_SERVICE_HOST").is_some(),
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
             stdout_terminal: std::io::stdout().is_terminal(),
+            stdout_width: terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| columns.into()),
             stderr_terminal: std::io::stderr().is_terminal(),
             stdin_terminal: std::io::stdin().is_terminal(),
         }

@@ -4,7 +4,7 @@
 mod proxy;
 mod trust;
 
-use std::io::{Cursor, Read, Write};
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::Path;
 use std::time::Duration as StdDuration;
 
@@ -124,7 +124,8 @@ impl<'a> Source<'a> {
         Ok(MultiGzDecoder::new(Cursor::new(stored)))
     }
 
-    /// Writes a file as it is stored, whole or not at all.
+    /// Writes an archive as it is stored, whole or not at all. One that is stored damaged is written too, for what can be saved of
+    /// it, and is an error.
     pub(crate) async fn save(&self, kind: DownloadTargetKind, name: &str, path: &Path) -> anyhow::Result<()> {
         let Some(mut pieces) = self.open(kind, name).await? else {
             return Err(Failure::new(format!("the archive of {name:?} is not in the object store")).into());
@@ -135,8 +136,19 @@ impl<'a> Source<'a> {
             file.write_all(&piece)?;
         }
         file.as_file().sync_all()?;
+        let mut archive = MultiGzDecoder::new(BufReader::new(file.reopen()?));
+        let read =
+            tokio::task::spawn_blocking(move || std::io::copy(&mut archive, &mut std::io::sink())).await?;
         file.persist(path)?;
-        Ok(())
+        match read {
+            Ok(_) => Ok(()),
+            Err(damage) => Err(Failure::new(format!(
+                "the archive of {name:?} was downloaded to {}, but it is damaged in the object store: {damage}",
+                path.display()
+            ))
+            .hint("the object store may keep an older version of the file; what comes before the damage can be unpacked with tar")
+            .into()),
+        }
     }
 
     async fn stored(&self, kind: DownloadTargetKind, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -170,15 +182,16 @@ impl<'a> Source<'a> {
         let deadline = Instant::now() + self.limit;
         loop {
             let found = self.cluster.get::<DownloadRequest>(created.name()).await?;
-            let status = found.object.status;
-            let annotations = found.object.metadata.annotations.unwrap_or_default();
+            let status = found.object.status.clone();
+            let annotations = found.object.metadata.annotations.clone().unwrap_or_default();
             if !status.download_url.is_empty() {
                 let path = annotations.get(DOWNLOAD_PATH_ANNOTATION).cloned();
                 return Ok(Address { url: status.download_url, path });
             }
             if status.phase.as_ref().is_some_and(|phase| *phase != DownloadRequestPhase::New) {
                 let own = annotations.get(MESSAGE_ANNOTATION).map(String::as_str);
-                let why = own.or(found.raw["status"]["message"].as_str()).unwrap_or("it gave no address");
+                let tree = found.tree()?;
+                let why = own.or(tree["status"]["message"].as_str()).unwrap_or("it gave no address");
                 return Err(
                     Failure::new(format!("the server can't hand out {kind} of {name:?}: {why}")).into()
                 );

@@ -63,7 +63,7 @@ pub(crate) struct Report {
 pub(crate) fn explain(error: &anyhow::Error) -> Report {
     let failures: Vec<&Failure> = error.chain().filter_map(|cause| cause.downcast_ref()).collect();
     Report {
-        text: chain(error.chain()),
+        text: chain(error.chain().map(words)),
         hints: failures.iter().flat_map(|failure| failure.hints.clone()).collect(),
         code: failures.first().map_or(1, |failure| failure.code),
     }
@@ -84,8 +84,21 @@ pub(crate) fn chain<E: Display>(causes: impl Iterator<Item = E>) -> String {
 }
 
 /// [`chain`] for a standard error.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    chain(std::iter::successors(Some(error), |error| error.source()))
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    chain(std::iter::successors(Some(error), |error| error.source()).map(words))
+}
+
+/// What one cause says. The client prints an answer of the API server with all its fields; its message says it all.
+fn words(cause: &(dyn std::error::Error + 'static)) -> String {
+    let answer = match cause.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => Some(status),
+        // Its own cause is the same once more.
+        _ => cause.downcast_ref::<Box<kube::core::Status>>(),
+    };
+    match answer.map(|status| status.message.as_str()) {
+        Some(message) if !message.is_empty() => message.to_owned(),
+        _ => cause.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +113,13 @@ mod tests {
         let report = explain(&result.context("failed to look").unwrap_err());
         assert_eq!(report.text, "failed to look: no such thing");
         assert_eq!((report.hints, report.code), (vec!["make one".to_owned()], 3));
+    }
+
+    #[test]
+    fn an_answer_of_the_api_server_is_told_by_its_message() {
+        let status = kube::core::Status::failure("pods is forbidden", "Forbidden").with_code(403);
+        let error = anyhow::Error::from(kube::Error::Api(Box::new(status)));
+        assert_eq!(explain(&error.context("list")).text, "list: pods is forbidden");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bowline_api::Backup;
 use bowline_api::artifact::BackupVolumeInfo;
 use bowline_store::layout::{BackupArtifact, RESTORES, RestoreArtifact};
-use bowline_store::{BackupStore, ObjectStoreExt};
+use bowline_store::{BackupStore, ErrorKind, ObjectStoreExt};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt;
@@ -25,10 +25,13 @@ use crate::download::{Artifact, Pieces};
 use crate::failure::{Failure, causes};
 use crate::nearest::did_you_mean;
 use crate::output::describe::{backup, restore};
-use crate::output::encode::sorted;
+use crate::output::screen::Screen;
 
 /// Most bytes of a compressed log.
 const MAX_LOG: u64 = 256 << 20;
+
+/// How the settings of a place are given.
+const SETTINGS: &str = "what is called config.NAME here is given as NAME=VALUE behind --to-config or --from-config, for `repo` behind --config";
 
 /// The backups of one place.
 pub(crate) struct LocalStore {
@@ -46,12 +49,18 @@ pub(crate) async fn open(place: Place) -> anyhow::Result<LocalStore> {
 /// An error of the store, with the place and a hint.
 pub(crate) fn failed(place: &Place, error: &bowline_store::Error) -> anyhow::Error {
     let hint = error.hint().map(str::to_owned);
-    Failure::new(format!("{place}: {}", causes(error))).maybe_hint(hint).into()
+    // Hints speak of a location's settings, which are flags here.
+    let flags = hint.as_ref().filter(|hint| hint.contains("config.")).map(|_| SETTINGS.to_owned());
+    Failure::new(format!("{place}: {}", causes(error))).maybe_hint(hint).maybe_hint(flags).into()
 }
 
 impl LocalStore {
-    /// The named backups, or all.
-    pub(crate) async fn backups(&self, names: &[String]) -> anyhow::Result<Vec<Fetched<Backup>>> {
+    /// The named backups, or all that can be read: one that is damaged must not hide the others, and is told.
+    pub(crate) async fn backups(
+        &self,
+        screen: &Screen,
+        names: &[String],
+    ) -> anyhow::Result<Vec<Fetched<Backup>>> {
         let all = self.names().await?;
         if all.is_empty() && names.is_empty() {
             return match self.place.hint() {
@@ -65,10 +74,13 @@ impl LocalStore {
         let mut found = Vec::with_capacity(wanted.len());
         for name in wanted {
             match self.store.metadata(name).await {
-                Ok(object) => found.push(Fetched { raw: sorted(&object)?, object }),
+                Ok(object) => found.push(Fetched::of(object)?),
                 // What an interrupted run left behind is no backup.
                 Err(error) if error.is_not_found() && names.is_empty() => {}
                 Err(error) if error.is_not_found() => return Err(self.missing("backup", name, &all)),
+                Err(error) if names.is_empty() && error.kind() == ErrorKind::Corrupt => {
+                    screen.note(format!("warning: the backup {name:?} is not shown: {}", causes(&error)));
+                }
                 Err(error) => return Err(self.failed(&error)),
             }
         }

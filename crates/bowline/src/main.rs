@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod config;
+mod cron;
 mod debug;
 mod download;
 mod entry;

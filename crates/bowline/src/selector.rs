@@ -14,6 +14,10 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut selector = LabelSelector::default();
+        // No requirement: everything is selected.
+        if text.trim().is_empty() {
+            return Ok(Self(selector));
+        }
         for requirement in split_outside_parentheses(text)? {
             add(&mut selector, requirement.trim())?;
         }
@@ -141,7 +145,7 @@ pub(crate) fn format(selector: Option<&LabelSelector>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{OrSelectors, Selector, format};
+    use super::{LabelSelector, OrSelectors, Selector, format};
 
     #[test]
     fn selectors_are_read_and_printed_back() {
@@ -153,6 +157,8 @@ mod tests {
             ("tier in(a)", "tier in (a)"),
             ("env notin (dev),team", "env notin (dev),team"),
             ("example.io/x=", "example.io/x="),
+            ("", "<none>"),
+            (" ", "<none>"),
         ] {
             let selector: Selector = given.parse().unwrap();
             assert_eq!(format(Some(&selector.0)), printed, "{given}");
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "a b", "=x", "a in (b", "a=b c", "a in ((b))", "a,,b", "a=$"] {
+        for text in ["a b", "a=b,", "=x", "a in (b", "a=b c", "a in ((b))", "a,,b", "a=$"] {
             assert!(text.parse::<Selector>().is_err(), "{text}");
         }
     }
@@ -172,5 +178,6 @@ mod tests {
         let texts: Vec<String> = parsed.0.iter().map(|selector| format(Some(selector))).collect();
         assert_eq!(texts, ["a=b", "c=d,e=f"]);
         assert_eq!(format(None), "<none>");
+        assert_eq!("".parse::<OrSelectors>().unwrap().0, [LabelSelector::default()]);
     }
 }

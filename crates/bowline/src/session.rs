@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::flag::given;
+use crate::cli::flag::{given, named};
 use crate::cli::global::GlobalFlags;
 use crate::cluster::{Cluster, connect};
 use crate::config::{ClientFile, DEFAULT_NAMESPACE, Environment};
@@ -86,6 +86,7 @@ impl Settings {
     fn new(environment: &Environment, flags: GlobalFlags, file: &ClientFile) -> Self {
         let namespace = flags
             .namespace
+            .filter(|name| !name.is_empty())
             .or_else(|| file.get("namespace"))
             .or_else(|| environment.namespace.clone())
             .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
@@ -95,7 +96,7 @@ impl Settings {
         Self {
             namespace,
             kubeconfig: given(flags.kubeconfig.as_ref()).cloned(),
-            kubecontext: flags.kubecontext,
+            kubecontext: named(flags.kubecontext),
             features,
             cacert: file.get("cacert").map(PathBuf::from),
             verbosity: flags.v.unwrap_or(0),

@@ -27,7 +27,7 @@ pub(crate) struct Fetch {
 impl Fetch {
     /// Reads a whole backup. The archive is checked while it is read: a damaged one is an error.
     pub(crate) async fn backup(&self, session: &Session, name: &str) -> anyhow::Result<Source> {
-        match self.from.place() {
+        match self.from.place(session) {
             Some(place) => from_place(name, place).await,
             None => from_server(session, name, &self.trust).await,
         }

@@ -10,7 +10,7 @@ mod list;
 mod logs;
 pub(crate) mod spec;
 
-pub(crate) use create::{Create, check_resources, warn_of_missing_namespaces};
+pub(crate) use create::{Create, NOTHING_TO_WAIT_FOR, check_resources, warn_of_missing_namespaces};
 pub(crate) use delete::Delete;
 pub(crate) use describe::Describe;
 pub(crate) use download::Download;

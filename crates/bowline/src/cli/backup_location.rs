@@ -45,7 +45,7 @@ impl Get {
         let cluster = session.cluster().await?;
         let mut found = cluster.list::<BackupStorageLocation>("").await?;
         found.retain(|location| location.object.spec.default);
-        self.query.print(session, found)
+        self.query.print(session, &found)
     }
 }
 

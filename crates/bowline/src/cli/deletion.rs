@@ -47,6 +47,11 @@ impl Deletion {
                 .hint("give names, a label selector by -l, or --all")
                 .into());
         }
+        if self.selector.as_deref().is_some_and(|selector| selector.trim().is_empty()) {
+            return Err(Failure::new(format!("-l is empty, which would delete every {noun}"))
+                .hint("if that is meant, say --all")
+                .into());
+        }
         if !self.confirm && !session.environment.stdin_terminal {
             return Err(Failure::new(format!("nobody is here to confirm that {noun}s are deleted"))
                 .hint("add --confirm to delete without being asked")

@@ -59,9 +59,22 @@ pub(crate) fn given(path: Option<&PathBuf>) -> Option<&PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The entries of a list flag without empty ones, so that `--include-namespaces ""` means nothing.
+/// The entries of a list flag without empty ones, which name nothing.
 pub(crate) fn entries(list: Vec<String>) -> Vec<String> {
     list.into_iter().map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty()).collect()
+}
+
+/// The included namespaces. A list of nothing but empty entries names "no namespace", as Velero reads it; without any it would
+/// be all of them, which is the opposite.
+pub(crate) fn included_namespaces(list: Vec<String>) -> Vec<String> {
+    let given = !list.is_empty();
+    let named = entries(list);
+    if named.is_empty() && given { vec![String::new()] } else { named }
+}
+
+/// A name; an empty one, as of a variable that is not set, is none.
+pub(crate) fn named(name: Option<String>) -> Option<String> {
+    name.filter(|name| !name.is_empty())
 }
 
 /// `pods=ns1/a,ns1/b;persistentvolumes=pv1`: for a kind the objects to save first.
@@ -122,7 +135,9 @@ pub(crate) fn check_name(what: &str, name: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyValues, Mappings, OrderedResources, check_name, credential, entries, merged};
+    use super::{
+        KeyValues, Mappings, OrderedResources, check_name, credential, entries, included_namespaces, merged,
+    };
 
     #[test]
     fn pairs_are_separated_by_commas_and_merged() {
@@ -170,5 +185,8 @@ mod tests {
     #[test]
     fn empty_entries_are_no_entries() {
         assert!(entries(vec![String::new(), " ".to_owned()]).is_empty());
+        assert_eq!(included_namespaces(vec![String::new()]), [""]);
+        assert_eq!(included_namespaces(vec!["a".to_owned(), String::new()]), ["a"]);
+        assert!(included_namespaces(vec![]).is_empty());
     }
 }

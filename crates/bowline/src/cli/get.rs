@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Fetched};
-use crate::output::encode::{Encoding, bundle, encode, sorted};
+use crate::output::encode::{Encoding, bundle, encode};
 use crate::output::table::{Extra, Listed, render};
 use crate::output::time::Now;
 use crate::session::Session;
@@ -98,9 +98,8 @@ impl Dry {
         let Some(form) = self.output else { return Ok(false) };
         let mut object = object.clone();
         object.meta_mut().namespace = Some(session.namespace().to_owned());
-        let raw = sorted(&object)?;
         let extra = self.labels.extra(form == Form::Wide);
-        show(session, form, &extra, vec![Fetched { object, raw }])?;
+        show(session, form, &extra, &[Fetched::of(object)?])?;
         Ok(true)
     }
 }
@@ -111,12 +110,12 @@ impl Query {
         let cluster = session.cluster().await?;
         let found = select::<K>(&cluster, &self.names, &self.selection.selector).await?;
         let seen = found.iter().map(|fetched| version(&fetched.object)).collect();
-        self.print(session, found)?;
+        self.print(session, &found)?;
         if self.watch { self.follow::<K>(session, &cluster, seen).await } else { Ok(()) }
     }
 
     /// Prints objects that have been read, also from elsewhere than the cluster.
-    pub(crate) fn print<K: Listed>(&self, session: &Session, found: Vec<Fetched<K>>) -> anyhow::Result<()> {
+    pub(crate) fn print<K: Listed>(&self, session: &Session, found: &[Fetched<K>]) -> anyhow::Result<()> {
         let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
         show(session, self.shape.output, &extra, found)
     }
@@ -142,8 +141,7 @@ impl Query {
             let (name, version) = version(&object);
             let wanted = self.names.is_empty() || self.names.contains(&name);
             if wanted && seen.insert(name, version.clone()) != Some(version) {
-                let raw = sorted(&object)?;
-                self.print_change(session, Fetched { object, raw })?;
+                self.print_change(session, Fetched::of(object)?)?;
             }
         }
         Ok(())
@@ -152,7 +150,7 @@ impl Query {
     /// A row without the header, or the whole object.
     fn print_change<K: Listed>(&self, session: &Session, changed: Fetched<K>) -> anyhow::Result<()> {
         let (Form::Table | Form::Wide) = self.shape.output else {
-            return self.print(session, vec![changed]);
+            return self.print(session, &[changed]);
         };
         let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
         let table = render(&[&changed.object], &extra, &Now::here());
@@ -186,12 +184,7 @@ pub(crate) async fn select<K: Listed>(
     Ok(found)
 }
 
-fn show<K: Listed>(
-    session: &Session,
-    form: Form,
-    extra: &Extra,
-    found: Vec<Fetched<K>>,
-) -> anyhow::Result<()> {
+fn show<K: Listed>(session: &Session, form: Form, extra: &Extra, found: &[Fetched<K>]) -> anyhow::Result<()> {
     let text = match form {
         Form::Table | Form::Wide => {
             let objects: Vec<&K> = found.iter().map(|fetched| &fetched.object).collect();
@@ -202,8 +195,8 @@ fn show<K: Listed>(
                 |found: &Fetched<K>| format!("{}.{}/{}", singular::<K>(), bowline_api::GROUP, found.name());
             lines(found.iter().map(name))
         }
-        Form::Json => encode(&together(found), Encoding::Json)?,
-        Form::Yaml => encode(&together(found), Encoding::Yaml)?,
+        Form::Json => encode(&together(found)?, Encoding::Json)?,
+        Form::Yaml => encode(&together(found)?, Encoding::Yaml)?,
     };
     Ok(session.screen.print(text)?)
 }
@@ -213,8 +206,9 @@ pub(crate) fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.fold(String::new(), |text, line| text + &line + "\n")
 }
 
-fn together<K: Listed>(found: Vec<Fetched<K>>) -> Value {
-    bundle(found.into_iter().map(|fetched| fetched.raw).collect(), K::API_VERSION, K::KIND)
+fn together<K: Listed>(found: &[Fetched<K>]) -> anyhow::Result<Value> {
+    let trees = found.iter().map(Fetched::tree).collect::<anyhow::Result<_>>()?;
+    Ok(bundle(trees, K::API_VERSION, K::KIND))
 }
 
 fn singular<K: Listed>() -> String {

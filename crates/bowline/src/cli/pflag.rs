@@ -5,8 +5,10 @@
 //! give it; that means none.
 
 use std::any::TypeId;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use bowline_api::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
@@ -34,6 +36,8 @@ fn habit(arg: Arg) -> Arg {
         ArgAction::Set if kind == TypeId::of::<PathBuf>() => {
             arg.value_parser(OsStringValueParser::new().map(PathBuf::from))
         }
+        // `--ttl -5h` is told as what it is, not as an unknown flag.
+        ArgAction::Set if kind == TypeId::of::<Duration>() => arg.allow_hyphen_values(true),
         ArgAction::Append if kind == TypeId::of::<String>() => arg.value_delimiter(','),
         _ => arg,
     }
@@ -41,6 +45,31 @@ fn habit(arg: Arg) -> Arg {
 
 fn switch(arg: Arg) -> Arg {
     arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_parser(parse_bool)
+}
+
+/// The line without optional switches that have an empty value: for Velero they are absent, as scripts write them whose variable
+/// is not set.
+pub(crate) fn without_empty_switches(tree: &Command, line: Vec<OsString>) -> Vec<OsString> {
+    let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
+    let is_empty = |word: &OsString| {
+        let name = word.to_str().and_then(|word| word.strip_prefix("--")?.strip_suffix('='));
+        name.is_some_and(|name| has_optional_switch(tree, name))
+    };
+    line.into_iter()
+        .enumerate()
+        .filter(|(at, word)| *at >= end || !is_empty(word))
+        .map(|(_, word)| word)
+        .collect()
+}
+
+fn has_optional_switch(command: &Command, name: &str) -> bool {
+    let optional = |arg: &Arg| {
+        arg.get_long() == Some(name)
+            && arg.get_value_parser().type_id() == TypeId::of::<bool>()
+            && arg.get_default_values().is_empty()
+    };
+    command.get_arguments().any(optional)
+        || command.get_subcommands().any(|command| has_optional_switch(command, name))
 }
 
 /// Truth as Go's `strconv.ParseBool` reads it.

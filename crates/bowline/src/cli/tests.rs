@@ -148,14 +148,12 @@ fn every_flag_of_veleros_server_is_accepted() {
 
 #[test]
 fn contradictions_are_refused() {
-    let refused: [&[&str]; 11] = [
+    let refused: [&[&str]; 9] = [
         &["backup", "create"],
         &["backup", "create", "x", "--wait=maybe"],
         &["backup", "create", "x", "--include-resources", "pods", "--include-cluster-scoped-resources", "*"],
         &["backup", "create", "x", "--selector", "a=b", "--or-selector", "c=d"],
         &["backup", "create", "x", "--ttl", "1d"],
-        &["restore", "create"],
-        &["restore", "create", "--from-backup", "a", "--from-schedule", "b"],
         &["restore", "create", "--from-backup", "a", "--existing-resource-policy", "replace"],
         &["backup", "delete", "x", "--all"],
         &["schedule", "create", "x"],

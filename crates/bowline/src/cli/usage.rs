@@ -29,12 +29,13 @@ pub(crate) fn failure(error: &clap::Error, program: &'static str, line: &[OsStri
         }
         _ => first_paragraph(error),
     };
-    let suggestions =
+    // The nearest one is the last.
+    let suggestion =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
             .into_iter()
-            .flat_map(|kind| strings(error, kind));
-    let failure = Failure::new(text);
-    let failure = suggestions.fold(failure, |failure, name| failure.hint(format!("did you mean {name}?")));
+            .flat_map(|kind| strings(error, kind))
+            .next_back();
+    let failure = Failure::new(text).maybe_hint(suggestion.map(|name| format!("did you mean {name}?")));
     failure.hint(format!("`{path} --help` shows what is possible")).into()
 }
 

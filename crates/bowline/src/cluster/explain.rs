@@ -46,7 +46,7 @@ impl Attempt<'_> {
         let Cluster { endpoint, program, .. } = self.cluster;
         Failure::new(format!("the cluster {endpoint} does not know {}", self.resource))
             .hint(format!(
-                "install the custom resources: `{program} install --crds-only --dry-run -o yaml | kubectl apply -f -`"
+                "install the custom resources: `{program} install --crds-only`; `{program} install --help` for a server too"
             ))
             .hint(format!(
                 "or work without a server: `{program} backup create NAME --to ./backups`"

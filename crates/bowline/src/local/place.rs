@@ -10,6 +10,9 @@ use bowline_store::layout::BACKUPS;
 
 use crate::failure::Failure;
 
+/// The setting with the region of a bucket.
+const REGION: &str = "region";
+
 /// Where backups are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -61,6 +64,14 @@ impl Place {
     /// With settings of the provider.
     pub(crate) fn with_config(mut self, config: BTreeMap<String, String>) -> Self {
         self.config = config;
+        self
+    }
+
+    /// In this region, if it is a bucket whose settings name none.
+    pub(crate) fn or_region(mut self, region: Option<&String>) -> Self {
+        if let (PlaceKind::Bucket { .. }, Some(region)) = (&self.kind, region) {
+            self.config.entry(REGION.to_owned()).or_insert_with(|| region.clone());
+        }
         self
     }
 
@@ -147,6 +158,21 @@ mod tests {
         for text in ["", "s3://", "s3:///x", "gs://bucket"] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_region_of_the_environment_is_for_buckets_whose_settings_name_none() {
+        let environment = "eu-west-1".to_owned();
+        for (place, config, region) in [
+            ("s3://b", vec![], Some("eu-west-1")),
+            ("s3://b", vec![("region".to_owned(), "us-east-2".to_owned())], Some("us-east-2")),
+            ("/srv/b", vec![], None),
+        ] {
+            let place: Place = place.parse().unwrap();
+            let place = place.with_config(config.into_iter().collect()).or_region(Some(&environment));
+            assert_eq!(place.config.get("region").map(String::as_str), region, "{place}");
+        }
+        assert!("s3://b".parse::<Place>().unwrap().or_region(None).config.is_empty());
     }
 
     #[test]

@@ -107,8 +107,8 @@ impl Text {
         "  ".repeat(self.depth)
     }
 
-    fn finish(self) -> String {
-        tabs::expand(&self.text, tabs::DESCRIPTION)
+    fn finish(self, screen: &Screen) -> String {
+        tabs::expand_within(&self.text, tabs::DESCRIPTION, screen.width)
     }
 }
 
@@ -116,7 +116,7 @@ impl Text {
 pub(crate) fn findings(screen: &Screen, found: Results, counts: (i32, i32)) -> String {
     let mut text = Text::default();
     results::describe(&mut text, screen, &Artifact::Here(found), counts, false);
-    text.finish()
+    text.finish(screen)
 }
 
 /// Name, namespace, labels and annotations.

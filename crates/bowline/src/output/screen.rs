@@ -10,6 +10,8 @@ use crate::failure::explain;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Screen {
     colour: bool,
+    /// Columns of the terminal that standard output goes to; elsewhere lines have any width.
+    pub(crate) width: Option<usize>,
     /// Whether somebody watches standard error, so that a line may be drawn over.
     pub(crate) live: bool,
 }
@@ -28,6 +30,7 @@ impl Screen {
     pub(crate) fn new(environment: &Environment, colour: bool) -> Self {
         Self {
             colour: colour && !environment.no_color && environment.stdout_terminal,
+            width: environment.stdout_width,
             live: environment.stderr_terminal,
         }
     }
@@ -120,7 +123,7 @@ mod tests {
     fn colours_only_where_wanted() {
         let plain = Screen::default();
         assert_eq!(plain.phase("Failed"), "Failed");
-        let coloured = Screen { colour: true, live: false };
+        let coloured = Screen { colour: true, ..Screen::default() };
         assert_eq!(coloured.phase("Failed"), "\x1b[31mFailed\x1b[0m");
         assert_eq!(coloured.phase("Completed"), "\x1b[32mCompleted\x1b[0m");
         assert_eq!(coloured.phase("InProgress"), "InProgress");

@@ -16,8 +16,16 @@ pub(crate) const TABLE: Layout = Layout { min_width: 6, padding: 3 };
 /// Descriptions as `velero describe` prints them.
 pub(crate) const DESCRIPTION: Layout = Layout { min_width: 0, padding: 2 };
 
+/// Least room for a last cell that is broken into several lines.
+const MIN_ROOM: usize = 24;
+
 /// Replaces the tabs of a text by blanks. The last cell of a line, the one without a tab, has any width.
 pub(crate) fn expand(text: &str, layout: Layout) -> String {
+    expand_within(text, layout, None)
+}
+
+/// [`expand`] for a terminal of this width: last cells that are too wide for it go on below their beginning, broken between words.
+pub(crate) fn expand_within(text: &str, layout: Layout, width: Option<usize>) -> String {
     let lines: Vec<Vec<&str>> = text.split('\n').map(|line| line.split('\t').collect()).collect();
     let mut widths: Vec<Vec<usize>> = lines.iter().map(|cells| vec![0; cells.len() - 1]).collect();
     let columns = widths.iter().map(Vec::len).max().unwrap_or(0);
@@ -31,7 +39,7 @@ pub(crate) fn expand(text: &str, layout: Layout) -> String {
             }
         }
     }
-    let lines = lines.iter().zip(&widths).map(|(cells, widths)| line(cells, widths));
+    let lines = lines.iter().zip(&widths).map(|(cells, widths)| line(cells, widths, width));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -53,20 +61,60 @@ fn blocks(widths: &[Vec<usize>], column: usize) -> Vec<std::ops::Range<usize>> {
     blocks
 }
 
-fn line(cells: &[&str], widths: &[usize]) -> String {
+fn line(cells: &[&str], widths: &[usize], within: Option<usize>) -> String {
     let mut text = String::new();
-    for (at, cell) in cells.iter().enumerate() {
+    for (cell, width) in cells.iter().zip(widths) {
         text.push_str(cell);
-        let blanks = widths.get(at).map_or(0, |width| width - cell.chars().count());
-        text.extend(std::iter::repeat_n(' ', blanks));
+        text.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
+    }
+    let last = cells.last().copied().unwrap_or_default();
+    let begin = widths.iter().sum();
+    match within {
+        Some(within) if begin + visible(last) > within => text.push_str(&broken(last, begin, within)),
+        _ => text.push_str(last),
     }
     text.truncate(text.trim_end_matches(' ').len());
     text
 }
 
+/// A cell that begins at this column, in lines that end before the width.
+fn broken(cell: &str, begin: usize, width: usize) -> String {
+    let indent = cell.len() - cell.trim_start_matches(' ').len();
+    // What goes on is told from what begins by two more blanks, where no column does that.
+    let hang = if begin == 0 { indent + 2 } else { begin + indent };
+    if hang + MIN_ROOM > width {
+        return cell.to_owned();
+    }
+    let mut text = " ".repeat(indent);
+    let mut column = begin + indent;
+    let mut first = true;
+    for word in cell[indent..].split(' ') {
+        let wide = visible(word);
+        if !first && column + 1 + wide > width {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', hang));
+            column = hang;
+        } else if !first {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(word);
+        column += wide;
+        first = false;
+    }
+    text
+}
+
+/// Columns that a text takes: escape sequences of colours take none.
+fn visible(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let plain = parts.next().map_or(0, |part| part.chars().count());
+    plain + parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count())).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{DESCRIPTION, TABLE, expand};
+    use super::{DESCRIPTION, TABLE, expand, expand_within};
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
@@ -75,6 +123,18 @@ mod tests {
             "NAME          STATUS      AGE\ndemo          Completed   5m\nlonger-name   New         1s";
         assert_eq!(expand(text, TABLE), expected);
         assert_eq!(expand("A\tB\n", TABLE), "A     B\n");
+    }
+
+    #[test]
+    fn what_is_too_wide_for_the_terminal_goes_on_below_its_beginning() {
+        let text = "Name:\tdemo\nReason:\tthe bucket can't be reached from here\n  a line of its own that goes on and on and on\n  - \
+                    \x1b[31mcoloured\x1b[0m text does fit in here\nUrl:\thttps://example.io/a/very/long/path/without/any/blank";
+        let expected = "Name:    demo\nReason:  the bucket can't be\n         reached from here\n  a line of its own that goes on\n    \
+                        and on and on\n  - \x1b[31mcoloured\x1b[0m text does fit in\n    here\nUrl:  \
+                        https://example.io/a/very/long/path/without/any/blank";
+        assert_eq!(expand_within(text, DESCRIPTION, Some(33)), expected);
+        assert_eq!(expand_within(text, DESCRIPTION, None), expand(text, DESCRIPTION));
+        assert_eq!(expand_within("a b", DESCRIPTION, Some(2)), "a b");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What scripts rely on, as far as it needs no cluster.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Run;
 
@@ -135,6 +135,74 @@ fn create_with_an_output_prints_the_object_and_asks_nobody() {
     let object: Value = serde_json::from_str(&run.with(&location).ok()).unwrap();
     assert_eq!(object["spec"]["objectStorage"]["bucket"], "b");
     assert_eq!(object["spec"]["accessMode"], "ReadWrite");
+}
+
+#[test]
+fn empty_values_mean_what_they_mean_to_velero() {
+    let run = Run::new().called("velero");
+    let spec = |line: &[&str]| -> Value {
+        let object: Value = serde_json::from_str(&run.with(&[line, &["-o", "json"]].concat()).ok()).unwrap();
+        object["spec"].clone()
+    };
+    let plain = spec(&["backup", "create", "x"]);
+    let backup = |flag: &[&str]| spec(&[&["backup", "create", "x"], flag].concat());
+    let with = |field: &str, value: Value| {
+        let mut spec = plain.clone();
+        spec[field] = value;
+        spec
+    };
+    // What the objects of Velero's own program hold.
+    assert_eq!(backup(&["--selector", ""]), with("labelSelector", json!({})));
+    assert_eq!(backup(&["--or-selector", ""]), with("orLabelSelectors", json!([{}])));
+    assert_eq!(backup(&["--include-namespaces", ""]), with("includedNamespaces", json!([""])));
+    for nothing in [
+        &["--ttl", "0"][..],
+        &["--csi-snapshot-timeout", "0", "--item-operation-timeout", "0"],
+        &["--ordered-resources", ""],
+        &["--resource-policies-configmap", ""],
+        &["--volume-snapshot-locations", ""],
+        &["--data-mover", "", "--storage-location", ""],
+        &["--parallel-files-upload", "0"],
+        &["--snapshot-volumes=", "--include-cluster-resources=", "--default-volumes-to-fs-backup="],
+        // Velero keeps an entry without a name, which names nothing, and refuses maps without entries.
+        &["--exclude-namespaces", "", "--include-resources", "", "--exclude-resources", ""],
+        &["--labels", "", "--annotations", ""],
+        &["--kubecontext", "", "--namespace", ""],
+    ] {
+        assert_eq!(backup(nothing), plain, "{nothing:?}");
+    }
+
+    let plain = spec(&["restore", "create", "r", "--from-backup", "b"]);
+    for nothing in [
+        &["--from-schedule", ""][..],
+        &["--existing-resource-policy", ""],
+        &["--resource-modifier-configmap", ""],
+        &["--restore-volumes=", "--preserve-nodeports="],
+        &["--namespace-mappings", ""],
+    ] {
+        assert_eq!(spec(&[&["restore", "create", "r", "--from-backup", "b"], nothing].concat()), plain);
+    }
+    let of_schedule = spec(&["restore", "create", "r", "--from-backup", "", "--from-schedule", "s"]);
+    assert_eq!((&of_schedule["scheduleName"], &of_schedule["backupName"]), (&json!("s"), &Value::Null));
+}
+
+#[test]
+fn empty_values_that_would_mean_the_opposite_are_refused() {
+    let run = Run::new();
+    run.with(&["backup", "create", "x", "--from-schedule", ""]).assert_refused("--from-schedule", "");
+    run.with(&["backup", "create", "x", "--selector", "", "--or-selector", ""])
+        .assert_refused("--or-selector", "");
+    run.with(&["restore", "create", "--from-backup", ""])
+        .assert_refused("either a backup or schedule", "--from-backup");
+    run.with(&["restore", "create", "--from-backup", "a", "--from-schedule", "b"])
+        .assert_refused("but not both", "--from-schedule");
+    run.with(&["restore", "create", "x"]).assert_refused("either a backup or schedule", "--from-schedule");
+    run.with(&["backup", "create", "x", "--ttl", "-5h"]).assert_refused("--ttl must not be negative", "");
+    run.with(&["backup", "create", "x", "--wait="]).assert_refused("--wait", "");
+    let run = Run::with_dead_server();
+    for noun in ["backup", "restore", "schedule"] {
+        run.with(&[noun, "delete", "-l", "", "--confirm"]).assert_refused("every", "--all");
+    }
 }
 
 #[test]

@@ -79,3 +79,26 @@ fn a_mistyped_backup_is_told_with_the_nearest_name() {
     let printed = Run::with_server(&fake.url).with(&["backup", "logs", "wbe"]);
     printed.assert_refused("\"wbe\" not found", "did you mean \"web\"?");
 }
+
+#[test]
+fn an_archive_that_is_damaged_in_the_store_is_downloaded_and_called_damaged() {
+    let pods = json!({
+        "apiVersion": "v1", "kind": "PodList", "metadata": {},
+        "items": [{ "metadata": { "name": "velero-5d", "namespace": "velero" } }],
+    });
+    let whole = gzip(&LOG.repeat(100));
+    for (stored, damaged) in [(whole.clone(), false), (whole[..whole.len() / 2].to_vec(), true)] {
+        let fake = cluster(&json!({ DOWNLOAD_PATH_ANNOTATION: "/download/token" }))
+            .json(&format!("GET {PODS}"), &pods)
+            .bytes(&format!("GET {PODS}/velero-5d:8085/proxy/download/token"), stored.clone())
+            .serve();
+        let run = Run::with_server(&fake.url);
+        let printed = run.with(&["backup", "download", "web"]);
+        if damaged {
+            printed.assert_refused("it is damaged in the object store", "older version");
+        } else {
+            assert!(printed.ok().contains("successfully downloaded"));
+        }
+        assert_eq!(std::fs::read(run.home().join("web-data.tar.gz")).unwrap(), stored);
+    }
+}

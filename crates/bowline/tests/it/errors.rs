@@ -83,6 +83,9 @@ fn the_nearest_right_word_is_named() {
     ] {
         run.with(line).assert_refused(error, hint);
     }
+    // One that is near enough is not followed by others.
+    let hints = run.with(&["bakup"]).stderr;
+    assert!(hints.contains("did you mean backup?") && !hints.contains("backup-location"), "{hints}");
 }
 
 #[test]

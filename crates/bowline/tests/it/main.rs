@@ -9,6 +9,7 @@ mod errors;
 mod fake;
 mod install;
 mod memory;
+mod places;
 mod velero;
 
 use std::path::Path;

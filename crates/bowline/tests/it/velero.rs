@@ -206,14 +206,15 @@ fn versions_are_printed_in_veleros_form() {
 fn an_archive_is_downloaded_with_veleros_words() {
     let memory = memory();
     memory.answer_downloads();
-    memory.put_file("BackupContents/demo", b"the archive".to_vec());
+    let archive = crate::download::gzip("the archive");
+    memory.put_file("BackupContents/demo", archive.clone());
     let run = memory.velero();
     let path = run.home().join("demo.tar.gz");
     let name = path.to_str().unwrap();
     let mut recorded = recorded!("backup-download");
     recorded.said = recorded.said.replace("/tmp/demo-dl.tar.gz", name);
     recorded.holds_for(&run, &["backup", "download", "demo", "-o", name]);
-    assert_eq!(std::fs::read(&path).unwrap(), b"the archive");
+    assert_eq!(std::fs::read(&path).unwrap(), archive);
     // What is there stays, unless that is wanted.
     run.with(&["backup", "download", "demo", "-o", name]).assert_refused("exists", "--force");
     run.with(&["backup", "download", "demo", "-o", name, "--force"]).ok();

@@ -239,7 +239,8 @@ impl Resolver<'_> {
     /// exclude is a warning: kinds that are not installed can't be excluded wrongly.
     fn names(&mut self, texts: &[String], namespaced: Option<bool>, included: bool) -> Names {
         let mut names = Names::default();
-        for text in texts {
+        // Velero's command line makes an entry of an empty flag, and its server passes it over.
+        for text in texts.iter().filter(|text| !text.is_empty()) {
             match self.name(text, namespaced) {
                 Ok(Name::Exact(resource)) if included && is_never_collected(&resource) => {
                     self.problems.warnings.push(format!("{resource} {SNAPSHOTS_WITH_CLAIMS}"));

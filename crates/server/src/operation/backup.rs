@@ -103,11 +103,16 @@ impl Attempt {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint().map(str::to_owned),
-            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) | Self::Policies(_) => {
+            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) | Self::Policies(_)
+                if self.is_temporary() =>
+            {
                 Some("run it again when the API server answers; nothing of this one was kept".to_owned())
             }
+            Self::Engine(BackupError::List { .. } | BackupError::Discover(_)) => {
+                Some("whoever makes the backup must be allowed to read what it holds; nothing of this one was kept".to_owned())
+            }
             Self::Log(_) => Some("make room in the directory for temporary files".to_owned()),
-            Self::Engine(_) => None,
+            Self::Engine(_) | Self::Policies(_) => None,
         }
     }
 }

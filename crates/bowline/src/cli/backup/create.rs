@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::spec::SpecFlags;
 use crate::cli::flag::{KeyValues, check_name, merged};
 use crate::cli::get::Dry;
+use crate::cli::place::with_settings;
 use crate::cluster::Cluster;
 use crate::cluster::resource::KnownResources;
 use crate::failure::Failure;
@@ -27,12 +28,12 @@ pub(crate) struct Create {
     #[arg(value_name = "NAME", required_unless_present = "from_schedule")]
     name: Option<String>,
     /// Take everything from this schedule's template; the flags that say what to save are ignored
-    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
-    from_schedule: String,
+    #[arg(long, value_name = "NAME", value_parser = schedule_name)]
+    from_schedule: Option<String>,
     /// Write the backup to a folder or to s3://BUCKET/PREFIX, from here and without a server
     #[arg(long, value_name = "PLACE", conflicts_with_all = ["from_schedule", "storage_location"])]
     to: Option<Place>,
-    /// Settings of the place given by --to, such as region=eu-1,s3Url=http://localhost:9000
+    /// Settings of the place given by --to, such as region=eu-1,s3Url=http://localhost:9000 (region: else AWS_REGION)
     #[arg(long, value_name = "KEY=VALUE", requires = "to")]
     to_config: Vec<KeyValues>,
     /// Labels of the backup: a=b,c=d
@@ -50,6 +51,10 @@ pub(crate) struct Create {
     dry: Dry,
 }
 
+/// Why `--wait` with `-o` waits for nothing.
+pub(crate) const NOTHING_TO_WAIT_FOR: &str =
+    "note: with -o the object is only shown and nothing is created, so there is nothing to wait for";
+
 const EXAMPLES: &str = "
 # Everything in two namespaces, and wait for it
 {program} backup create web --include-namespaces web,db --wait
@@ -63,12 +68,12 @@ const EXAMPLES: &str = "
 {program} backup create web --include-namespaces web -o yaml";
 
 impl Create {
-    pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
         if let Some(name) = &self.name {
             check_name("backup", name)?;
         }
-        if !self.from_schedule.is_empty() {
-            return self.take_from_schedule(session).await;
+        if let Some(schedule) = self.from_schedule.take() {
+            return self.take_from_schedule(session, &schedule).await;
         }
         let Self { name, to, to_config, labels, annotations, wait, spec, dry, .. } = self;
         let mut backup = Backup::new(&name.unwrap_or_default(), spec.into_spec()?);
@@ -76,19 +81,23 @@ impl Create {
         backup.metadata.labels = (!labels.is_empty()).then_some(labels);
         backup.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
         if dry.print(session, &backup)? {
+            if wait {
+                session.screen.note(NOTHING_TO_WAIT_FOR);
+            }
             return Ok(());
         }
         match to {
             Some(place) => {
-                Box::pin(local::backup(session, backup, place.with_config(merged(to_config)))).await
+                let place = with_settings(session, place, to_config);
+                Box::pin(local::backup(session, backup, place)).await
             }
             None => submit(session, backup, wait).await,
         }
     }
 
-    async fn take_from_schedule(self, session: &Session) -> anyhow::Result<()> {
+    async fn take_from_schedule(self, session: &Session, schedule: &str) -> anyhow::Result<()> {
         let cluster = session.cluster().await?;
-        let schedule = cluster.get::<Schedule>(&self.from_schedule).await?.object;
+        let schedule = cluster.get::<Schedule>(schedule).await?.object;
         let backup = of_schedule(&schedule, self.name, Timestamp::now());
         if self.dry.print(session, &backup)? {
             return Ok(());
@@ -96,6 +105,14 @@ impl Create {
         session.screen.line("Creating backup from schedule, all other filters are ignored.")?;
         check_existing(&cluster, &backup).await?;
         create(session, &cluster, backup, self.wait).await
+    }
+}
+
+/// The name of a schedule. An empty one must not mean a backup of everything.
+fn schedule_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the name of a schedule is missing".to_owned()),
+        name => Ok(name.to_owned()),
     }
 }
 
@@ -179,9 +196,13 @@ async fn check_location(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
             "" => "the server could not reach it",
             message => message,
         };
+        // The server's own hint stands behind what it says.
+        let (why, hint) =
+            why.split_once("; hint: ").map_or((why, None), |(why, hint)| (why, Some(hint.to_owned())));
         return Err(Failure::new(format!("the backup storage location {name:?} is unavailable: {why}"))
+            .maybe_hint(hint)
             .hint(format!(
-                "see `{program} backup-location get {name} -o yaml`; it is tried again every minute"
+                "it is tried again every minute; see `{program} backup-location get {name} -o wide`"
             ))
             .into());
     }
@@ -228,8 +249,14 @@ pub(crate) async fn check_resources(client: &kube::Client, spec: &BackupSpec) ->
 
 /// Namespaces that don't exist (yet) are no error, but mostly a mistake.
 pub(crate) async fn warn_of_missing_namespaces(session: &Session, cluster: &Cluster, spec: &BackupSpec) {
-    let plain: Vec<&String> =
-        spec.included_namespaces.iter().filter(|name| !name.contains(['*', '?', '['])).collect();
+    if spec.included_namespaces.iter().all(String::is_empty) && !spec.included_namespaces.is_empty() {
+        session.screen.note("warning: --include-namespaces is empty: no object of any namespace is included");
+    }
+    let plain: Vec<&String> = spec
+        .included_namespaces
+        .iter()
+        .filter(|name| !name.is_empty() && !name.contains(['*', '?', '[']))
+        .collect();
     if plain.is_empty() {
         return;
     }

@@ -40,8 +40,8 @@ const EXAMPLES: &str = "
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         self.output.check("backup", &self.names)?;
-        let described = match self.from.place() {
-            Some(place) => self.in_place(place).await?,
+        let described = match self.from.place(session) {
+            Some(place) => self.in_place(session, place).await?,
             None => self.in_cluster(session).await?,
         };
         let count = described.len();
@@ -71,10 +71,10 @@ impl Describe {
         Ok(described)
     }
 
-    async fn in_place(&self, place: Place) -> anyhow::Result<Vec<(Backup, Companions)>> {
+    async fn in_place(&self, session: &Session, place: Place) -> anyhow::Result<Vec<(Backup, Companions)>> {
         let store = local::open(place).await?;
         let mut described = Vec::new();
-        for found in store.backups(&self.names).await? {
+        for found in store.backups(&session.screen, &self.names).await? {
             let companions = store.companions(found.name()).await;
             described.push((found.object, companions));
         }

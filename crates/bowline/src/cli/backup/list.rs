@@ -28,12 +28,12 @@ const EXAMPLES: &str = "
 
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        match self.from.place() {
+        match self.from.place(session) {
             None => self.query.run::<Backup>(session).await,
             Some(place) => {
                 let store = local::open(place).await?;
-                let found = store.backups(self.query.names()).await?;
-                self.query.print(session, found)
+                let found = store.backups(&session.screen, self.query.names()).await?;
+                self.query.print(session, &found)
             }
         }
     }

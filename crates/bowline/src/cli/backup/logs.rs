@@ -37,7 +37,7 @@ const EXAMPLES: &str = "
 
 impl Logs {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        if let Some(place) = self.from.place() {
+        if let Some(place) = self.from.place(session) {
             let store = local::open(place).await?;
             return Ok(session.screen.copy(store.log(&self.name).await?)?);
         }

@@ -5,7 +5,7 @@ use bowline_api::reference::LocalReference;
 use bowline_api::{BackupSpec, Duration};
 use bowline_engine::select::namespace::NamespaceLists;
 
-use crate::cli::flag::{OrderedResources, entries};
+use crate::cli::flag::{OrderedResources, entries, included_namespaces, named};
 use crate::failure::Failure;
 use crate::selector::{OrSelectors, Selector};
 
@@ -90,7 +90,7 @@ struct VolumeFlags {
     /// How long to wait for a CSI snapshot, such as 15m; 0 is 10m
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true)]
     csi_snapshot_timeout: Duration,
-    /// How long to wait for operations on volumes, such as 6h; 0 is the server's default
+    /// How long to wait for operations on volumes, such as 6h; 0 is the default of the server (4h unless it says otherwise)
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true)]
     item_operation_timeout: Duration,
 }
@@ -101,7 +101,7 @@ struct Course {
     /// Location that takes the backup (default: the default one)
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     storage_location: String,
-    /// How long to keep the backup, such as 24h or 720h; 0 is the server's default
+    /// How long to keep the backup, such as 24h or 720h; 0 is the default of the server (720h unless it says otherwise)
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true)]
     ttl: Duration,
 }
@@ -116,7 +116,9 @@ impl SpecFlags {
             ("--item-operation-timeout", volumes.item_operation_timeout),
         ] {
             if value.is_negative() {
-                return Err(Failure::new(format!("{flag} must not be negative: {value}")).into());
+                return Err(Failure::new(format!("{flag} must not be negative: {value}"))
+                    .hint("a duration is written as 30m, 24h or 720h; 0 leaves it to the server")
+                    .into());
             }
         }
         if volumes.parallel_files_upload.is_some_and(i32::is_negative) {
@@ -143,7 +145,7 @@ impl SpecFlags {
 impl Filters {
     fn into_spec(self) -> anyhow::Result<BackupSpec> {
         let spec = BackupSpec {
-            included_namespaces: entries(self.include_namespaces),
+            included_namespaces: included_namespaces(self.include_namespaces),
             excluded_namespaces: entries(self.exclude_namespaces),
             included_resources: entries(self.include_resources),
             excluded_resources: entries(self.exclude_resources),
@@ -154,7 +156,7 @@ impl Filters {
             include_cluster_resources: self.include_cluster_resources,
             label_selector: self.selector.map(|selector| selector.0),
             or_label_selectors: self.or_selector.map(|selectors| selectors.0).unwrap_or_default(),
-            resource_policy: self.resource_policies_configmap.map(configmap),
+            resource_policy: named(self.resource_policies_configmap).map(configmap),
             ordered_resources: self.ordered_resources.map(|order| order.0).unwrap_or_default(),
             ..BackupSpec::default()
         };

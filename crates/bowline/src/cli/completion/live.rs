@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bowline_api::{
-    Backup, BackupRepository, BackupStorageLocation, Kind, Restore, Schedule, VolumeSnapshotLocation,
+    Backup, BackupRepository, BackupStorageLocation, Restore, Schedule, VolumeSnapshotLocation,
 };
 use kube::config::Kubeconfig;
 
 use super::engine::Names;
 use crate::cli::plugin::server::Server;
-use crate::cluster::{Cluster, Fetched};
+use crate::cluster::Cluster;
 use crate::session::Session;
 
 /// Nobody waits longer for a completion.
@@ -26,12 +26,12 @@ pub(super) async fn names(session: &Session, wanted: Names) -> Vec<String> {
 
 async fn look_up(cluster: &Cluster, wanted: Names) -> anyhow::Result<Vec<String>> {
     match wanted {
-        Names::Backups => of_kind::<Backup>(cluster).await,
-        Names::Restores => of_kind::<Restore>(cluster).await,
-        Names::Schedules => of_kind::<Schedule>(cluster).await,
-        Names::BackupLocations => of_kind::<BackupStorageLocation>(cluster).await,
-        Names::SnapshotLocations => of_kind::<VolumeSnapshotLocation>(cluster).await,
-        Names::Repositories => of_kind::<BackupRepository>(cluster).await,
+        Names::Backups => cluster.names::<Backup>().await,
+        Names::Restores => cluster.names::<Restore>().await,
+        Names::Schedules => cluster.names::<Schedule>().await,
+        Names::BackupLocations => cluster.names::<BackupStorageLocation>().await,
+        Names::SnapshotLocations => cluster.names::<VolumeSnapshotLocation>().await,
+        Names::Repositories => cluster.names::<BackupRepository>().await,
         Names::Namespaces => cluster.namespaces().await,
         Names::Plugins => {
             let server = Server::get(cluster).await?;
@@ -39,10 +39,6 @@ async fn look_up(cluster: &Cluster, wanted: Names) -> anyhow::Result<Vec<String>
         }
         Names::Contexts => Ok(Vec::new()),
     }
-}
-
-async fn of_kind<K: Kind>(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
-    Ok(cluster.list::<K>("").await?.iter().map(Fetched::name).map(str::to_owned).collect())
 }
 
 fn contexts(session: &Session) -> Vec<String> {

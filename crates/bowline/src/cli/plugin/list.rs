@@ -33,13 +33,13 @@ impl Get {
                 .hint(format!("check that one runs: `kubectl -n {} get pods`", session.namespace()))
                 .into());
         };
-        let mut plugins = answer.object.status.plugins;
+        let mut plugins = answer.object.status.plugins.clone();
         plugins.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
         let text = match self.output {
             Form::Table | Form::Wide => table(&plugins),
             Form::Name => lines(plugins.iter().map(|plugin| format!("{}/{}", plugin.kind, plugin.name))),
-            Form::Json => encode(&answer.raw, Encoding::Json)?,
-            Form::Yaml => encode(&answer.raw, Encoding::Yaml)?,
+            Form::Json => encode(&answer.tree()?, Encoding::Json)?,
+            Form::Yaml => encode(&answer.tree()?, Encoding::Yaml)?,
         };
         Ok(session.screen.print(text)?)
     }

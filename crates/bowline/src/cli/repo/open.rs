@@ -13,7 +13,8 @@ use kopia::snapshot::{self, DirectoryEntry, Snapshot};
 use kopia::{OpenOptions, Repository};
 use serde::Serialize;
 
-use crate::cli::flag::{KeyValues, merged};
+use crate::cli::flag::KeyValues;
+use crate::cli::place::with_settings;
 use crate::failure::{Failure, causes};
 use crate::local::{self, Access, Place};
 use crate::output::encode::{Encoding, encode, sorted};
@@ -34,7 +35,7 @@ pub(super) struct Address {
     /// Folder or s3://BUCKET/PREFIX of the repository, or of the backup location that it is in
     #[arg(value_name = "PLACE")]
     place: Place,
-    /// Settings of the place, such as region=eu-1,s3Url=http://localhost:9000
+    /// Settings of the place, such as region=eu-1,s3Url=http://localhost:9000 (region: else AWS_REGION)
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<KeyValues>,
     /// File with the password (default: the variable KOPIA_PASSWORD, else the password that Velero uses)
@@ -92,7 +93,7 @@ impl Address {
     /// Opens the repository.
     pub(super) async fn open(self, session: &Session, access: Access) -> anyhow::Result<Opened> {
         let given = self.password(session)?;
-        let place = self.place.with_config(merged(self.config));
+        let place = with_settings(session, self.place, self.config);
         let store = store(session, &place, access).await?;
         let password = given.clone().unwrap_or_else(Password::velero);
         match password.open(store, OpenOptions::default()).await {

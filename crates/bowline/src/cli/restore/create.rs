@@ -7,9 +7,13 @@ use bowline_engine::restore::{Plan, PlannedItem};
 use clap::ValueEnum;
 use jiff::Zoned;
 
+use crate::cli::backup::NOTHING_TO_WAIT_FOR;
 use crate::cli::backup::spec::configmap;
-use crate::cli::flag::{KeyValues, Mappings, check_name, entries, merged, merged_mappings};
+use crate::cli::flag::{
+    KeyValues, Mappings, check_name, entries, included_namespaces, merged, merged_mappings, named,
+};
 use crate::cli::get::{Dry, Form};
+use crate::cli::place::with_settings;
 use crate::cluster::Cluster;
 use crate::download::Trust;
 use crate::failure::Failure;
@@ -30,12 +34,7 @@ pub(crate) struct Create {
     #[arg(value_name = "RESTORE_NAME")]
     name: Option<String>,
     /// Backup to restore from
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "from_schedule",
-        required_unless_present = "from_schedule"
-    )]
+    #[arg(long, value_name = "NAME")]
     from_backup: Option<String>,
     /// Schedule whose newest completed backup is restored
     #[arg(long, value_name = "NAME")]
@@ -43,7 +42,7 @@ pub(crate) struct Create {
     /// Read the backup from a folder or s3://BUCKET/PREFIX, from here and without a server
     #[arg(long, value_name = "PLACE", requires = "from_backup")]
     from: Option<Place>,
-    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000
+    /// Settings of the place given by --from, such as region=eu-1,s3Url=http://localhost:9000 (region: else AWS_REGION)
     #[arg(long, value_name = "KEY=VALUE", requires = "from")]
     from_config: Vec<KeyValues>,
     /// Show what would happen to every object, as table, json or yaml (-o), and change nothing
@@ -124,7 +123,7 @@ struct SpecFlags {
     /// Files that are written at the same time; 0 is the number of CPUs of the node
     #[arg(long, value_name = "NUMBER")]
     parallel_files_download: Option<i32>,
-    /// How long to wait for operations on volumes, such as 6h; 0 is the server's default
+    /// How long to wait for operations on volumes, such as 6h; 0 is the default of the server (4h unless it says otherwise)
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true)]
     item_operation_timeout: Duration,
 }
@@ -140,6 +139,9 @@ enum DryRun {
 enum Policy {
     None,
     Update,
+    /// Said by an empty value: nothing, which is `none`.
+    #[value(name = "", hide = true)]
+    Unset,
 }
 
 const EXAMPLES: &str = "
@@ -156,6 +158,13 @@ const EXAMPLES: &str = "
 
 impl Create {
     pub(crate) async fn run(mut self, session: &Session) -> anyhow::Result<()> {
+        self.from_backup = named(self.from_backup);
+        self.from_schedule = named(self.from_schedule);
+        if self.from_backup.is_some() == self.from_schedule.is_some() {
+            return Err(Failure::new("either a backup or schedule must be specified, but not both")
+                .hint("give a name to one of --from-backup and --from-schedule")
+                .into());
+        }
         let name = self.name.take().unwrap_or_else(|| self.default_name(&Zoned::now()));
         check_name("restore", &name)?;
         let mut restore = Restore::new(&name, self.spec.into_spec()?);
@@ -164,13 +173,16 @@ impl Create {
         let (labels, annotations) = (merged(self.labels), merged(self.annotations));
         restore.metadata.labels = (!labels.is_empty()).then_some(labels);
         restore.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
-        let place = self.from.map(|place| place.with_config(merged(self.from_config)));
+        let place = self.from.map(|place| with_settings(session, place, self.from_config));
         if self.dry_run.is_some() {
             let partial = self.allow_partially_failed == Some(true);
             let form = self.dry.form().unwrap_or(Form::Table);
             return Box::pin(plan(session, restore, place, partial, form)).await;
         }
         if self.dry.print(session, &restore)? {
+            if self.wait {
+                session.screen.note(NOTHING_TO_WAIT_FOR);
+            }
             return Ok(());
         }
         match place {
@@ -235,7 +247,7 @@ impl SpecFlags {
         let uploader =
             UploaderConfigForRestore { write_sparse_files: self.write_sparse_files, parallel_files_download };
         Ok(RestoreSpec {
-            included_namespaces: entries(self.include_namespaces),
+            included_namespaces: included_namespaces(self.include_namespaces),
             excluded_namespaces: entries(self.exclude_namespaces),
             included_resources: entries(self.include_resources),
             excluded_resources: entries(self.exclude_resources),
@@ -243,16 +255,17 @@ impl SpecFlags {
             label_selector: self.selector.map(|selector| selector.0),
             or_label_selectors: self.or_selector.map(|selectors| selectors.0).unwrap_or_default(),
             namespace_mapping: merged_mappings(self.namespace_mappings),
-            existing_resource_policy: self.existing_resource_policy.map(|policy| match policy {
-                Policy::None => PolicyType::None,
-                Policy::Update => PolicyType::Update,
+            existing_resource_policy: self.existing_resource_policy.and_then(|policy| match policy {
+                Policy::None => Some(PolicyType::None),
+                Policy::Update => Some(PolicyType::Update),
+                Policy::Unset => None,
             }),
             restore_status: (!status.included_resources.is_empty()).then_some(status),
             restore_pvs: self.restore_volumes,
             preserve_node_ports: self.preserve_nodeports,
-            resource_modifier: self.resource_modifier_configmap.map(configmap),
+            resource_modifier: named(self.resource_modifier_configmap).map(configmap),
             skip_default_resource_modifier: self.skip_default_resource_modifier,
-            resource_policy: self.resource_policies_configmap.map(configmap),
+            resource_policy: named(self.resource_policies_configmap).map(configmap),
             uploader_config: (uploader != UploaderConfigForRestore::default()).then_some(uploader),
             item_operation_timeout: self.item_operation_timeout,
             ..RestoreSpec::default()

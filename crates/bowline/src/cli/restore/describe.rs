@@ -41,7 +41,7 @@ const EXAMPLES: &str = "
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         self.output.check("restore", &self.names)?;
-        if let Some(place) = self.from.place() {
+        if let Some(place) = self.from.place(session) {
             return self.in_place(session, &local::open(place).await?).await;
         }
         let cluster = session.cluster().await?;

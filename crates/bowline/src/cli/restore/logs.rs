@@ -31,7 +31,7 @@ const EXAMPLES: &str = "
 
 impl Logs {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        if let Some(place) = self.from.place() {
+        if let Some(place) = self.from.place(session) {
             return Ok(session.screen.copy(local::open(place).await?.restore_log(&self.name).await?)?);
         }
         let cluster = session.cluster().await?;

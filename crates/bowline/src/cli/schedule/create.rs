@@ -6,6 +6,7 @@ use bowline_api::schedule::ScheduleSpec;
 use crate::cli::backup::spec::SpecFlags;
 use crate::cli::flag::{KeyValues, check_name, merged};
 use crate::cli::get::Dry;
+use crate::cron;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -69,7 +70,11 @@ impl Create {
         }
         let cluster = session.cluster().await?;
         let created = cluster.create(&schedule).await?;
-        Ok(session.screen.line(format!("Schedule {:?} created successfully.", created.name()))?)
+        session.screen.line(format!("Schedule {:?} created successfully.", created.name()))?;
+        if let Some(mistake) = cron::mistake(&schedule.spec.schedule) {
+            session.screen.note(format!("hint: it makes no backups until its time is corrected: {mistake}"));
+        }
+        Ok(())
     }
 }
 

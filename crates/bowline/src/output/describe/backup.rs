@@ -79,7 +79,7 @@ pub(super) fn render(
         text.field("Queue position", backup.status.queue_position.to_string());
     }
     failures(&mut text, backup);
-    attempts::describe(&mut text, &backup.metadata);
+    attempts::describe(&mut text, &backup.metadata, now);
     text.gap();
     let counts = (backup.status.errors, backup.status.warnings);
     results::describe(&mut text, screen, &companions.results, counts, details);
@@ -95,7 +95,7 @@ pub(super) fn render(
     text.gap();
     status(&mut text, backup, companions, details, now);
     deletions(&mut text, &companions.deletions, now);
-    text.finish()
+    text.finish(screen)
 }
 
 /// Why the backup as a whole did not work.
@@ -104,6 +104,7 @@ fn failures(text: &mut Text, backup: &Backup) {
     if !status.failure_reason.is_empty() {
         text.gap();
         text.field("Failure Reason", &status.failure_reason);
+        results::help(text, &status.failure_reason);
     }
     if !status.validation_errors.is_empty() {
         text.gap();

@@ -82,7 +82,7 @@ pub(crate) fn files(screen: &Screen, name: &str, companions: &Companions, detail
     results::describe(&mut text, screen, results, counts, details);
     volumes::describe_restore(&mut text, volumes, details);
     backup::resource_list(&mut text, resource_list);
-    text.finish()
+    text.finish(screen)
 }
 
 pub(super) fn render(
@@ -98,7 +98,7 @@ pub(super) fn render(
     metadata(&mut text, screen, &restore.metadata);
     text.field("Phase", phase(screen, session.program(), "restore", restore, restore.phase().as_str()));
     progress(&mut text, restore);
-    attempts::describe(&mut text, &restore.metadata);
+    attempts::describe(&mut text, &restore.metadata, now);
     text.gap();
     text.field("Started", now.absolute(status.start_timestamp.as_ref()));
     text.field("Completed", now.absolute(status.completion_timestamp.as_ref()));
@@ -106,6 +106,7 @@ pub(super) fn render(
     if !status.failure_reason.is_empty() {
         text.field("Failure Reason", &status.failure_reason);
         text.gap();
+        results::help(&mut text, &status.failure_reason);
     }
     if !status.validation_errors.is_empty() {
         text.field("Validation errors", status.validation_errors.join("\n"));
@@ -132,7 +133,7 @@ pub(super) fn render(
         text.gap();
         backup::resource_list(&mut text, &companions.resource_list);
     }
-    text.finish()
+    text.finish(screen)
 }
 
 fn progress(text: &mut Text, restore: &Restore) {

@@ -10,20 +10,36 @@ use crate::output::screen::{Screen, Style};
 const SHOWN: usize = 25;
 
 /// What may help, by a word in the message.
-const ADVICE: [(&str, &str); 6] = [
+const ADVICE: [(&str, &str); 10] = [
     (
         "forbidden",
-        "The server's service account lacks a permission: `kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:velero`.",
+        "The server's service account may not do this: give it the right, or install with --rbac cluster-admin.",
     ),
     (
         "already allocated",
         "A node port is taken: free it, or restore without --preserve-nodeports; a resource modifier removes those that the Service's author chose.",
     ),
     (
+        "nothing to save them with",
+        "Data of volumes is not saved yet: save it by other means, and leave the volumes out by the pod's annotation backup.velero.io/backup-volumes-excludes.",
+    ),
+    (
+        "is damaged",
+        "Nothing of it was restored. Bring the file back from a copy or an older version in the object store, or restore from another backup.",
+    ),
+    (
+        ".tar.gz: not found",
+        "The archive is gone from the object store, and nothing was restored: bring it back from a copy or an older version, or restore from another backup.",
+    ),
+    (
         "in-cluster version is different",
         "Objects that exist were left alone: --existing-resource-policy=update changes them.",
     ),
     ("no matches for", "A kind is not installed here: install its custom resource definition first."),
+    (
+        "the cluster does not serve",
+        "A kind is not installed here: install it first, or restore its definition too by --include-cluster-resources.",
+    ),
     ("timed out", "Something took too long: see the log for what was waited for."),
     ("quota", "A resource quota is exhausted: raise it, or restore into another namespace."),
 ];
@@ -117,8 +133,14 @@ fn advice(text: &mut Text, results: &Results) {
         set.velero.iter().chain(&set.cluster).chain(namespaces).cloned().collect::<Vec<_>>()
     };
     let messages = [all(&results.errors), all(&results.warnings)].concat();
-    let fits = |word: &str| messages.iter().any(|message| message.to_lowercase().contains(word));
-    let advice: Vec<&str> = ADVICE.iter().filter(|(word, _)| fits(word)).map(|(_, advice)| *advice).collect();
+    help(text, &messages.join("\n"));
+}
+
+/// What may help against what these words say, if anything is known.
+pub(super) fn help(text: &mut Text, said: &str) {
+    let said = said.to_lowercase();
+    let advice: Vec<&str> =
+        ADVICE.iter().filter(|(word, _)| said.contains(word)).map(|(_, advice)| *advice).collect();
     if advice.is_empty() {
         return;
     }

@@ -3,6 +3,7 @@
 use bowline_api::Schedule;
 
 use super::{Text, metadata, spec, switch};
+use crate::cron;
 use crate::output::screen::Style;
 use crate::output::time::Now;
 use crate::session::Session;
@@ -22,6 +23,9 @@ pub(super) fn render(session: &Session, schedule: &Schedule, now: &Now) -> Strin
     if !schedule.status.validation_errors.is_empty() {
         let errors = schedule.status.validation_errors.join("\n");
         text.field("Validation errors", screen.style(Style::Red, errors));
+        if let Some(place) = cron::place(&schedule.spec.schedule) {
+            text.field("Where", place);
+        }
         text.gap();
     }
     text.field("Paused", schedule.spec.paused.to_string());
@@ -35,5 +39,5 @@ pub(super) fn render(session: &Session, schedule: &Schedule, now: &Now) -> Strin
         text.gap();
     }
     text.field("Last Backup", now.absolute_or(schedule.status.last_backup.as_ref(), "<never>"));
-    text.finish()
+    text.finish(screen)
 }

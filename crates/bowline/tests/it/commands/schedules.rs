@@ -113,3 +113,11 @@ fn a_restore_from_a_schedule_names_it_or_with_partial_failures_the_newest_backup
     let said = memory.velero().with(&from).ok();
     assert!(said.starts_with("Restore request \"daily-2"), "{said}");
 }
+
+#[test]
+fn a_mistake_in_the_time_is_told_at_once_with_its_field() {
+    let memory = Memory::start();
+    let printed = memory.velero().with(&["schedule", "create", "bad", "--schedule", "0 25 * * *"]);
+    assert!(printed.stderr.contains("field 2 of 5, the hour: \"25\""), "{}", printed.stderr);
+    assert_eq!(printed.ok(), "Schedule \"bad\" created successfully.\n");
+}

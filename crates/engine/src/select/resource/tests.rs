@@ -281,3 +281,12 @@ fn what_is_not_installed_may_be_excluded_with_a_warning() {
         assert_eq!((problems.errors.len(), problems.warnings.len()), (0, warnings));
     }
 }
+
+#[test]
+fn an_empty_name_as_veleros_command_line_makes_it_names_nothing() {
+    let (empty, pods) = (list(&[""]), list(&["pods", ""]));
+    let everything = "pods secrets namespaces persistentvolumes deployments storageclasses | ";
+    assert_eq!(outcome(&ResourceLists { included: &empty, ..Default::default() }, true), everything);
+    assert_eq!(outcome(&ResourceLists { excluded: &empty, ..Default::default() }, true), everything);
+    assert_eq!(outcome(&ResourceLists { included: &pods, ..Default::default() }, false), "pods | ");
+}
