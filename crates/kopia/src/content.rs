@@ -11,13 +11,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::blob::{BlobMetadata, BlobStore};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::compression::{self, CompressionId};
 use crate::content_id::ContentId;
 use crate::error::BlobContext;
 use crate::format::{Format, RepositoryParameters};
 use crate::index::epoch::EpochState;
-use crate::index::{IndexEntry, IndexFile, IndexSet, legacy};
+use crate::index::{IndexEntry, IndexFile, IndexSet, PackNames, legacy};
 use crate::seal::Sealer;
 use crate::{Error, Result, pack};
 
@@ -27,6 +28,8 @@ pub use writer::{ContentWriter, WriteOptions};
 
 /// Index blobs read at the same time.
 const PARALLEL_INDEXES: usize = 8;
+/// Bytes of index blobs on their way into memory or temporary files.
+const READING: usize = 48 << 20;
 /// A compacted index may replace blobs between their listing and their reading; then the listing is repeated.
 const LISTINGS: usize = 4;
 /// Smaller contents are decrypted where they arrive, larger ones on a blocking thread.
@@ -44,6 +47,7 @@ pub struct ContentStore {
     index_memory: usize,
     parameters: Mutex<Known>,
     index: RwLock<Index>,
+    names: Arc<PackNames>,
     /// Held while the index is replaced, so that no refresh forgets what a writer adds meanwhile.
     pub(crate) refreshing: tokio::sync::Mutex<()>,
     segments: SegmentCache,
@@ -80,6 +84,7 @@ impl ContentStore {
             clock,
             index_memory,
             index: RwLock::default(),
+            names: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
         };
         contents.refresh().await?;
@@ -143,7 +148,7 @@ impl ContentStore {
     pub(crate) fn add_index(&self, name: String, payload: Vec<u8>) -> Result<()> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let spill = index.set.memory() + payload.len() > self.index_memory;
-        let file = Arc::new(IndexFile::new(&name, payload, spill)?);
+        let file = Arc::new(IndexFile::sharing(&self.names, &name, payload, spill)?);
         index.set = Arc::new(index.set.with(name, file));
         Ok(())
     }
@@ -165,6 +170,7 @@ impl ContentStore {
                 Ok(index) => {
                     let epochs = index.epochs.clone();
                     *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+                    self.names.forget_unused();
                     return Ok(epochs);
                 }
                 Err(error) if error.is_not_found() => last = Some(error),
@@ -191,16 +197,21 @@ impl ContentStore {
         for blob in blobs {
             match known.file(&blob.id) {
                 Some(file) => files.push((blob.id.clone(), file.clone())),
-                None => missing.push(blob.id.clone()),
+                None => missing.push(blob.clone()),
             }
         }
-        let mut reading =
-            stream::iter(missing).map(|id| self.index_payload(id)).buffer_unordered(PARALLEL_INDEXES).boxed();
+        drop(known);
+        let budget = Budget::new(READING);
+        let read = async |blob: BlobMetadata| {
+            let room = budget.take(blob.length).await?;
+            Ok::<_, Error>((self.index_payload(blob.id).await?, room))
+        };
+        let mut reading = stream::iter(missing).map(read).buffer_unordered(PARALLEL_INDEXES).boxed();
         let mut memory: usize = files.iter().map(|(_, file)| file.memory()).sum();
-        while let Some((name, payload)) = reading.try_next().await? {
+        while let Some(((name, payload), _room)) = reading.try_next().await? {
             let spill = memory + payload.len() > self.index_memory;
-            let label = name.clone();
-            let file = blocking(move || IndexFile::new(&label, payload, spill)).await?;
+            let (label, names) = (name.clone(), self.names.clone());
+            let file = blocking(move || IndexFile::sharing(&names, &label, payload, spill)).await?;
             memory += file.memory();
             files.push((name, Arc::new(file)));
         }

@@ -9,6 +9,7 @@ mod fences;
 mod file;
 mod filter;
 pub(crate) mod legacy;
+mod names;
 mod set;
 mod writer;
 mod writer_v1;
@@ -20,6 +21,7 @@ use crate::content_id::ContentId;
 
 pub(crate) use cursor::Merge;
 pub(crate) use file::IndexFile;
+pub(crate) use names::PackNames;
 pub use set::IndexSet;
 pub(crate) use writer::build;
 

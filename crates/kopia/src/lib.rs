@@ -52,6 +52,7 @@
 
 pub mod blob;
 pub mod browse;
+mod budget;
 mod buffers;
 pub mod clock;
 pub mod compression;

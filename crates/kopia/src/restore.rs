@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::Budget;
 use crate::content::{ContentStore, blocking};
 use crate::object::{ObjectId, ObjectReader};
 use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind};
@@ -97,29 +97,6 @@ pub struct Restored {
 }
 
 const MAX_FAILURES: usize = 100;
-
-/// The bytes that may be in memory.
-#[derive(Debug)]
-struct Budget {
-    permits: Semaphore,
-    total: u32,
-}
-
-impl Budget {
-    /// Bytes of one permit.
-    const UNIT: usize = 4096;
-
-    fn new(bytes: usize) -> Self {
-        let total = u32::try_from(bytes / Self::UNIT).unwrap_or(u32::MAX).max(1);
-        Self { permits: Semaphore::new(total as usize), total }
-    }
-
-    /// Waits until `bytes` more may be in memory. What exceeds the budget by itself takes all of it.
-    async fn take(&self, bytes: u64) -> Result<SemaphorePermit<'_>> {
-        let wanted = u32::try_from(bytes / Self::UNIT as u64 + 1).unwrap_or(u32::MAX).min(self.total);
-        self.permits.acquire_many(wanted).await.map_err(|_| Error::Worker)
-    }
-}
 
 /// Counted by all threads.
 #[derive(Debug, Default)]

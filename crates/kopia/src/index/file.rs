@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::IndexEntry;
 use super::fences::{Fences, PAGE, partition_near};
 use super::filter::Filter;
+use super::names::PackNames;
 use crate::compression::CompressionId;
 use crate::content_id::ContentId;
 use crate::crypto::ENCRYPTION_OVERHEAD;
@@ -68,11 +69,16 @@ impl IndexFile {
     /// # Errors
     /// [`Error::Damaged`] naming `name` when the bytes are not an index.
     pub(crate) fn new(name: &str, data: Vec<u8>, spill: bool) -> Result<Self> {
+        Self::sharing(&PackNames::default(), name, data, spill)
+    }
+
+    /// As [`IndexFile::new`], with names of packs that other indexes have too.
+    pub(crate) fn sharing(names: &PackNames, name: &str, data: Vec<u8>, spill: bool) -> Result<Self> {
         let damaged = |reason: &str| Error::damaged(format!("index {name}"), reason);
         let layout = Layout::parse(&data).ok_or_else(|| damaged("the header makes no sense"))?;
         let table_end =
             layout.table_end().filter(|end| *end <= data.len()).ok_or_else(|| damaged("it is cut short"))?;
-        let tables = || parse_tables(&data, layout, table_end);
+        let tables = || parse_tables(&data, layout, table_end, names);
         let (packs, formats) = tables().ok_or_else(|| damaged("a pack or format table is damaged"))?;
         let (fences, filter) =
             parse_keys(&data, layout).ok_or_else(|| damaged("the entries are not sorted"))?;
@@ -227,11 +233,11 @@ impl Layout {
 
 type Tables = (Packs, Vec<(CompressionId, u8)>);
 
-fn parse_tables(data: &[u8], layout: Layout, table_end: usize) -> Option<Tables> {
+fn parse_tables(data: &[u8], layout: Layout, table_end: usize, names: &PackNames) -> Option<Tables> {
     let name = |length: u8, offset: u32| -> Option<Arc<str>> {
         let bytes = data.get(offset as usize..)?.get(..usize::from(length))?;
         let text = std::str::from_utf8(bytes).ok()?;
-        (!text.is_empty() && text.is_ascii()).then(|| Arc::from(text))
+        (!text.is_empty() && text.is_ascii()).then(|| names.share(text))
     };
     if layout.version == 1 {
         let mut packs = HashMap::new();

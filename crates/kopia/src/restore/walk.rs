@@ -11,7 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::plan::{Collector, MAX_PIECES, Read, Wanted};
 use super::target::{Folder, Target};
-use super::{Budget, RestoreOptions, Restored, fetch};
+use super::{RestoreOptions, Restored, fetch};
+use crate::budget::Budget;
 use crate::content::{ContentStore, blocking};
 use crate::object::ObjectReader;
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode, Listing, PackedEntries};
