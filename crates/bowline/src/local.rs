@@ -48,10 +48,13 @@ pub(crate) async fn open(place: Place) -> anyhow::Result<LocalStore> {
 
 /// An error of the store, with the place and a hint.
 pub(crate) fn failed(place: &Place, error: &bowline_store::Error) -> anyhow::Error {
-    let hint = error.hint().map(str::to_owned);
-    // Hints speak of a location's settings, which are flags here.
-    let flags = hint.as_ref().filter(|hint| hint.contains("config.")).map(|_| SETTINGS.to_owned());
-    Failure::new(format!("{place}: {}", causes(error))).maybe_hint(hint).maybe_hint(flags).into()
+    told(place, &causes(error), error.hint())
+}
+
+/// What is wrong with a place. Hints of the store speak of a location's settings, which are flags here.
+fn told(place: &Place, why: &str, hint: Option<&str>) -> anyhow::Error {
+    let flags = hint.filter(|hint| hint.contains("config.")).map(|_| SETTINGS.to_owned());
+    Failure::new(format!("{place}: {why}")).maybe_hint(hint.map(str::to_owned)).maybe_hint(flags).into()
 }
 
 impl LocalStore {
@@ -186,5 +189,19 @@ fn artifact<T>(result: bowline_store::Result<T>) -> Artifact<T> {
         Ok(content) => Artifact::Here(content),
         Err(error) if error.is_not_found() => Artifact::Absent,
         Err(error) => Artifact::Unreadable(causes(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, told};
+    use crate::failure::explain;
+
+    #[test]
+    fn a_hint_on_a_setting_of_a_location_says_how_it_is_given_here() {
+        let place: Place = "s3://b/p".parse().unwrap();
+        let hints = explain(&told(&place, "the region is wrong", Some("set config.region"))).hints;
+        assert!(hints.len() == 2 && hints[1].contains("--to-config"), "{hints:?}");
+        assert_eq!(explain(&told(&place, "it is full", Some("free space"))).hints, ["free space"]);
     }
 }

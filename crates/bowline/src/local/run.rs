@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
         let store = BackupStore::new(store);
         if let Err(error) = store.validate().await {
             let hint = place.hint().or_else(|| error.hint().map(str::to_owned));
-            return Err(Failure::new(format!("{place}: {}", causes(&error))).maybe_hint(hint).into());
+            return Err(super::told(&place, &causes(&error), hint.as_deref()));
         }
         let logs = RunLogs::default();
         start_log(session, &logs);
