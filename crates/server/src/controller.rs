@@ -10,6 +10,7 @@ mod backup_sync;
 mod delete_backup_request;
 mod download_request;
 mod gc;
+mod remains;
 mod request;
 mod restore;
 mod restore_finalizer;
@@ -44,6 +45,7 @@ pub(crate) fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>) {
     starter.start(backup_storage_location::Locations::new(context), &caches.locations, 4);
     starter.start(backup_queue::Queue::new(context), &caches.backups, 1);
     starter.start(backup::Backups::new(context), &caches.backups, config.concurrent_backups);
+    starter.start(remains::Remains::new(context), &caches.backups, 1);
     starter.start(backup_operations::BackupOperations::new(context), &caches.backups, 4);
     starter.start(backup_finalizer::BackupFinalizer::new(context), &caches.backups, 2);
     starter.start(backup_sync::Sync::new(context), &caches.locations, 2);

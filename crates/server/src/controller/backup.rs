@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::attempts;
+use super::remains;
 use super::run::{self, Finished, Runner, Subject, Trouble, Verdict};
 use super::schedule_of;
 use crate::context::Context;
@@ -137,6 +138,12 @@ impl Runner for Backups {
             object.status.failure_reason = format!("{}; {hint}", object.status.failure_reason);
         }
         Ok(Finished { object, archive_bytes, is_temporary })
+    }
+
+    async fn conclude(&self, backup: &mut Backup) {
+        if backup.phase() == BackupPhase::Failed {
+            remains::note(&self.context, backup).await;
+        }
     }
 
     fn count_start(&self, backup: &Backup) {

@@ -109,6 +109,9 @@ pub(super) trait Runner: Send + Sync {
         progress: &Progress,
     ) -> Result<Finished<Self::Object>, Trouble>;
 
+    /// Looks a last time at an object that has come to its end, before that is written down.
+    async fn conclude(&self, _object: &mut Self::Object) {}
+
     /// Counts the begin of a run, not those of its further attempts.
     fn count_start(&self, object: &Self::Object);
 
@@ -294,9 +297,10 @@ pub(super) async fn record_round<K: Kind + Clone + PartialEq>(
 pub(super) async fn finish<R: Runner>(
     runner: &R,
     before: &R::Object,
-    finished: Finished<R::Object>,
+    mut finished: Finished<R::Object>,
 ) -> Result<(), Failure> {
     let context = runner.context();
+    runner.conclude(&mut finished.object).await;
     let written = context.persistently(|| write(context, before, &finished.object)).await.map_err(failure)?;
     runner.count(&finished);
     match written.verdict() {

@@ -2,12 +2,14 @@
 //! is written, so it works on a full store, and it can be repeated.
 
 use futures::stream::TryStreamExt;
+use jiff::Timestamp;
 
 use super::{BackupStore, backup_key};
 use crate::error::{Error, Result};
 use crate::ext::ObjectStoreExt;
 use crate::key;
 use crate::layout::{self, BackupArtifact};
+use crate::object::ObjectMeta;
 
 /// Deletes in flight at a time.
 const PARALLEL: usize = 8;
@@ -38,6 +40,33 @@ impl BackupStore {
         let mut report = self.delete_directory(&layout::backup_directory(backup)).await?;
         if existed {
             report.deleted.insert(0, metadata);
+        }
+        Ok(report)
+    }
+
+    /// What a run that made no backup has left behind, but for its log. Nothing where there is a whole backup of the name, whose files
+    /// they then are.
+    pub async fn remains(&self, backup: &str) -> Result<Vec<ObjectMeta>> {
+        let log = backup_key(backup, BackupArtifact::Log)?;
+        if self.exists(backup).await? {
+            return Ok(Vec::new());
+        }
+        let files = self.objects().list(&layout::backup_directory(backup));
+        files.try_filter(|file| std::future::ready(file.key != log)).try_collect().await
+    }
+
+    /// Deletes [what was left behind](Self::remains), as far as it was stored by this time of the store's clock: what came later belongs
+    /// to a run of somebody else, which may become a backup yet.
+    pub async fn clear_remains(&self, backup: &str, until: Timestamp) -> Result<DeleteReport> {
+        let mut report = DeleteReport::default();
+        for file in self.remains(backup).await? {
+            if file.modified.is_some_and(|stored| stored > until) {
+                continue;
+            }
+            match self.objects().delete(&file.key).await {
+                Ok(()) => report.deleted.push(file.key),
+                Err(error) => report.failed.push((file.key, error)),
+            }
         }
         Ok(report)
     }

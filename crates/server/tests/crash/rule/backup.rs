@@ -1,9 +1,10 @@
+use bowline_store::ErrorKind;
 use bowline_testing::Process;
 use bowline_testing::object::with;
 use serde_json::{Value, json};
 
 use super::{change, location, phase, seconds};
-use crate::reports::{completed, story};
+use crate::reports::{completed, refuse, story};
 use crate::scenario::request_backup;
 use crate::world::World;
 
@@ -117,6 +118,36 @@ fn a_name_that_is_in_the_store_already_fails_and_leaves_what_is_stored_alone() {
         assert!(reason.contains("already exists"), "{reason}");
         assert_eq!(world.store().metadata("b").await.unwrap().metadata.uid, stored.metadata.uid);
         assert!(world.store().verify("b").await.unwrap().is_intact());
+    });
+}
+
+#[test]
+fn what_a_failed_backup_could_not_remove_is_told_and_removed_later() {
+    story(async |world| {
+        world.bucket.faults().before(refuse("put", "resource-list", ErrorKind::Full));
+        world.bucket.faults().before(refuse("delete", "backups/b/", ErrorKind::Busy));
+        let server = world.start(Process::default());
+        request_backup(&world, "b");
+        phase(&world, "backups", "b", "Failed").await;
+        let reason = backup(&world, "b")["status"]["failureReason"].to_string();
+        assert!(reason.contains("no space left") && reason.contains("still in the bucket"), "{reason}");
+        let archive = "backups/b/b.tar.gz".to_owned();
+        assert!(world.bucket.keys().await.contains(&archive));
+        // A restart does not forget it, and a backup that waits for room is not held up by it.
+        server.kill().await;
+        let _server = world.start(Process::default());
+        seconds(600).await;
+        assert!(world.bucket.keys().await.contains(&archive));
+        assert!(world.store().metadata("b").await.is_err(), "nobody takes it for a backup");
+        world.bucket.faults().clear();
+        request_backup(&world, "c");
+        phase(&world, "backups", "c", "Completed").await;
+        seconds(600).await;
+        let keys = world.bucket.keys().await;
+        let left: Vec<_> = keys.iter().filter(|key| key.starts_with("backups/b/")).collect();
+        assert_eq!(left, ["backups/b/b-logs.gz"]);
+        assert!(backup(&world, "b")["metadata"]["annotations"]["bowline.io/remains"].is_null());
+        assert_eq!(world.phase("backups", "b"), "Failed");
     });
 }
 

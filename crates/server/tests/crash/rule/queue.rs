@@ -1,3 +1,4 @@
+use bowline_testing::object::namespace;
 use bowline_testing::{Fault, Process};
 use serde_json::{Value, json};
 
@@ -38,6 +39,37 @@ fn backups_wait_in_line_with_their_positions_which_close_up() {
         assert_eq!((world.phase("backups", "c").as_str(), position(&world, "c")), ("Queued", json!(1)));
         assert!(position(&world, "b").is_null() || position(&world, "b") == 0, "a running one has a place");
         phase(&world, "backups", "c", "Completed").await;
+    });
+}
+
+#[test]
+fn those_who_share_no_namespace_with_one_that_has_to_wait_start_before_it() {
+    story(async |world| {
+        world.cluster.put(namespace("one"));
+        world.cluster.put(namespace("two"));
+        slow(&world);
+        let _server = world.start_with(Process::default(), |config| config.concurrent_backups = 3);
+        let requests: [(&str, &[&str]); 5] = [
+            ("first", &["one"]),
+            ("again", &["one"]),
+            ("other", &["two"]),
+            ("behind", &["two", "one"]),
+            ("all", &[]),
+        ];
+        for (name, namespaces) in requests {
+            request(&world, name, namespaces);
+            seconds(2).await;
+        }
+        let phases = requests.map(|(name, _)| world.phase("backups", name));
+        assert_eq!(phases, ["InProgress", "Queued", "InProgress", "Queued", "Queued"]);
+        phase(&world, "backups", "all", "Completed").await;
+        let time = |name: &str, of: &str| world.object("backups", name).unwrap()["status"][of].to_string();
+        for (before, after) in
+            [("first", "again"), ("again", "behind"), ("other", "behind"), ("behind", "all")]
+        {
+            let (ended, began) = (time(before, "completionTimestamp"), time(after, "startTimestamp"));
+            assert!(ended <= began, "{after} began before {before} had ended: {}", world.describe());
+        }
     });
 }
 
