@@ -36,6 +36,8 @@ enum Step {
     Enable,
     /// Nothing until it changes.
     Rest,
+    /// Write down when its last backup was made, which a server that ended before this one did not come to.
+    Note(Timestamp),
     /// What its times ask for.
     Timed(engine::Step),
 }
@@ -60,6 +62,9 @@ fn decide(observed: &Observed<'_>) -> Step {
     if status.phase != Some(SchedulePhase::Enabled) || !status.validation_errors.is_empty() {
         return Step::Enable;
     }
+    if let Some(run) = observed.last_run.filter(|run| is_later(*run, status.last_backup.as_ref())) {
+        return Step::Note(run);
+    }
     let Some(Time(created)) = schedule.metadata.creation_timestamp else { return Step::Rest };
     let timed = engine::Observed {
         key: format!("{}/{}", schedule.namespace().unwrap_or_default(), schedule.name_any()),
@@ -71,6 +76,11 @@ fn decide(observed: &Observed<'_>) -> Step {
         underway: observed.underway,
     };
     Step::Timed(engine::decide(&cron, &timed, &options, now))
+}
+
+/// Whether a time is after one that is written down, which is to the second.
+fn is_later(time: Timestamp, written: Option<&Time>) -> bool {
+    written.is_none_or(|Time(written)| written.as_second() < time.as_second())
 }
 
 /// Its times and its options, or what is wrong with them.
@@ -141,6 +151,7 @@ impl Schedules {
             }
             Step::Rest | Step::Timed(engine::Step::Rest | engine::Step::Never) => return Ok(Next::OnChange),
             Step::Timed(engine::Step::Hold) => return Ok(Next::After(UNTIL_IDLE)),
+            Step::Note(run) => status.last_backup = Some(Time(run)),
             Step::Enable => {
                 status.phase = Some(SchedulePhase::Enabled);
                 status.validation_errors.clear();
@@ -208,12 +219,14 @@ impl Reconcile for Schedules {
         let Some(schedule) = self.context.live::<Schedule>(name).await.map_err(failure)? else {
             return Ok(Next::OnChange);
         };
+        let now = self.context.now();
         let step = decide(&Observed {
             schedule: &schedule,
-            last_run: last_run(name, &caches.backups.list()),
+            // What a backup from a bucket says of the future must not keep the schedule from its runs.
+            last_run: last_run(name, &caches.backups.list()).filter(|run| *run <= now),
             underway: self.is_underway(name),
             skip_immediately: self.context.config.schedule_skip_immediately,
-            now: self.context.now(),
+            now,
         });
         self.act(&schedule, step).await
     }
@@ -253,16 +266,19 @@ mod tests {
 
     #[test]
     fn a_run_whose_time_was_not_written_down_is_not_made_again() {
-        let schedule = schedule("@every 1m");
-        let mut made = backup(&schedule, at("2026-01-01T00:01:31Z"));
+        let mut schedule = schedule("@every 1m");
+        let run = at("2026-01-01T00:01:31.25Z");
+        let mut made = backup(&schedule, run);
         let last = |made: &Backup| last_run("nightly", &[Arc::new(made.clone())]);
-        assert_eq!(last(&made), Some(at("2026-01-01T00:01:31Z")));
+        assert_eq!(last(&made), Some(run));
         let now = at("2026-01-01T00:02:00Z");
-        let step = |last_run| {
-            decide(&Observed { schedule: &schedule, last_run, underway: false, skip_immediately: false, now })
+        let step = |schedule: &Schedule, last_run| {
+            decide(&Observed { schedule, last_run, underway: false, skip_immediately: false, now })
         };
-        assert_eq!(step(None), Step::Timed(engine::Step::Run));
-        assert!(matches!(step(last(&made)), Step::Timed(engine::Step::Wait(_))));
+        assert_eq!(step(&schedule, None), Step::Timed(engine::Step::Run));
+        assert_eq!(step(&schedule, last(&made)), Step::Note(run), "the time is written down first");
+        schedule.status.last_backup = Some(Time(at("2026-01-01T00:01:31Z")));
+        assert!(matches!(step(&schedule, last(&made)), Step::Timed(engine::Step::Wait(_))));
         // A backup that somebody made from the schedule's template is no run of it.
         made.metadata.annotations = None;
         assert_eq!(last(&made), None);
