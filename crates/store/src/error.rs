@@ -80,7 +80,7 @@ impl ErrorKind {
             Self::AlreadyExists => "already exists",
             Self::Precondition => "changed in the meantime",
             Self::PermissionDenied => "access denied",
-            Self::Unauthenticated => "credentials were not accepted",
+            Self::Unauthenticated => "no valid credentials",
             Self::Untrusted => "the store's certificate is not trusted",
             Self::NotSupported => "not supported by this store",
             Self::Full => "no space left",

@@ -9,6 +9,7 @@ mod files;
 mod harness;
 mod installation;
 mod interruptions;
+mod location_faults;
 mod main_job;
 mod object_store;
 mod refusals;

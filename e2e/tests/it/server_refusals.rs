@@ -13,14 +13,14 @@ use crate::files;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A server with a namespace of its own in the shared cluster, and an empty folder.
-struct Stage {
-    bowline: Bowline<'static>,
-    server: Server<'static>,
-    folder: PathBuf,
+pub(crate) struct Stage {
+    pub(crate) bowline: Bowline<'static>,
+    pub(crate) server: Server<'static>,
+    pub(crate) folder: PathBuf,
 }
 
 impl Stage {
-    fn new(purpose: &str) -> Result<Self> {
+    pub(crate) fn new(purpose: &str) -> Result<Self> {
         let cluster = Cluster::shared()?;
         let bowline = Bowline::new(cluster, &cluster.namespace(purpose)?)?;
         bowline.install()?;

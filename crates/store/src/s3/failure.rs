@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use aws_config::imds::client::error::ImdsError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -217,13 +218,18 @@ pub(super) fn of_connection(action: String, error: &(dyn StdError + 'static)) ->
 
 fn no_credentials(action: String, error: &(dyn StdError + 'static)) -> Error {
     let detail = match find::<CredentialsError>(error) {
+        // The machine's metadata are asked last. What they answer where there is no role says nothing to those who forgot the keys.
+        _ if find::<ImdsError>(error).is_some() => NONE_ANYWHERE.to_owned(),
         Some(CredentialsError::CredentialsNotLoaded(_)) | None => "no credentials were found".to_owned(),
         Some(cause) => format!("the credentials could not be loaded: {}", root_cause(cause)),
     };
-    Error::new(ErrorKind::Unauthenticated, action)
-        .with_detail(detail)
-        .with_hint("give the location a credential with aws_access_key_id and aws_secret_access_key, or check its profile")
+    Error::new(ErrorKind::Unauthenticated, action).with_detail(detail).with_hint(GIVE_CREDENTIALS)
 }
+
+const NONE_ANYWHERE: &str =
+    "no credentials were found: the location names none, and neither environment nor machine have any";
+const GIVE_CREDENTIALS: &str = "give the location a credential, which is a Secret and the key in it under which a file holds \
+     aws_access_key_id and aws_secret_access_key, or check its profile";
 
 fn explain_certificate(error: &CertificateError) -> (&'static str, &'static str) {
     match error {
