@@ -17,6 +17,7 @@ pub mod restore;
 pub mod schedule;
 pub mod selector;
 mod text;
+pub mod trace;
 pub mod volume;
 mod wire;
 

@@ -35,6 +35,8 @@ pub(crate) struct Environment {
     pub(crate) repository_password: Option<Password>,
     /// `AWS_REGION` or `AWS_DEFAULT_REGION`, for buckets of the command line whose settings name no region.
     pub(crate) aws_region: Option<String>,
+    /// What OpenTelemetry's variables say of traces.
+    pub(crate) traces: TraceVariables,
     /// Name of the pod or machine, for events.
     pub(crate) pod: Option<String>,
     /// Whether the program runs in a pod.
@@ -65,6 +67,7 @@ impl Environment {
             kubeconfig: variable("KUBECONFIG"),
             repository_password: variable("KOPIA_PASSWORD").map(|text| Password::new(&text)),
             aws_region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")),
+            traces: TraceVariables::read(),
             pod: variable("HOSTNAME"),
             in_pod: variable("KUBERNETES_SERVICE_HOST").is_some(),
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
@@ -79,6 +82,43 @@ impl Environment {
     pub(crate) fn client_file(&self) -> anyhow::Result<PathBuf> {
         let home = self.home.as_deref().context("the environment variable HOME is not set")?;
         Ok(home.join(".config").join("velero").join("config.json"))
+    }
+}
+
+/// OpenTelemetry's variables that decide whether, where and how traces are sent. The rest of them is read by its own library.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TraceVariables {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`, where every signal has a path of its own below.
+    pub(crate) endpoint: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, the whole URL for traces.
+    pub(crate) traces_endpoint: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE` or `OTEL_EXPORTER_OTLP_CERTIFICATE`, a file.
+    pub(crate) certificate: Option<PathBuf>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_TIMEOUT` or `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
+    pub(crate) timeout: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub(crate) protocol: Option<String>,
+    /// `OTEL_SDK_DISABLED` is true, or `OTEL_TRACES_EXPORTER` is none.
+    pub(crate) disabled: bool,
+}
+
+impl TraceVariables {
+    fn read() -> Self {
+        let of_traces = |name: &str| {
+            variable(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"))
+                .or_else(|| variable(&format!("OTEL_EXPORTER_OTLP_{name}")))
+        };
+        let is = |name: &str, value: &str| {
+            variable(name).is_some_and(|given| given.trim().eq_ignore_ascii_case(value))
+        };
+        Self {
+            endpoint: variable("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            traces_endpoint: variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+            certificate: of_traces("CERTIFICATE").map(PathBuf::from),
+            timeout: of_traces("TIMEOUT"),
+            protocol: of_traces("PROTOCOL"),
+            disabled: is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none"),
+        }
     }
 }
 

@@ -27,5 +27,6 @@ pub mod restore;
 pub mod retry;
 pub mod schedule;
 pub mod select;
+pub mod trace;
 pub mod volume;
 mod yaml;

@@ -130,7 +130,7 @@ impl Worker {
 
     /// Works on the names that come in until `stop`, then waits for what runs.
     pub async fn run(mut self, mut names: mpsc::Receiver<String>, stop: CancellationToken) {
-        loop {
+        while !stop.is_cancelled() {
             let wake = self.start_due();
             tokio::select! {
                 // In this order: work that ends because of the stop must not make room for more.

@@ -18,6 +18,8 @@ pub struct Config {
     pub connect: ConnectOptions,
     /// `log-level` and `log-format`.
     pub log: telemetry::Settings,
+    /// Where traces go (our `tracing-endpoint`, and OpenTelemetry's variables); `None` for nowhere.
+    pub traces: Option<telemetry::Collector>,
     /// Address of metrics, health and downloads (`metrics-address`), `host:port`; without a host all interfaces.
     pub metrics_address: String,
     /// Address of profiles (`profiler-address`); `None` for none.
@@ -115,6 +117,7 @@ impl Default for Config {
             namespace: "velero".into(),
             connect: ConnectOptions::default(),
             log: telemetry::Settings::default(),
+            traces: None,
             metrics_address: ":8085".into(),
             profiler_address: None,
             public_url: None,

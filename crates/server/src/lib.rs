@@ -18,14 +18,14 @@ mod leader;
 pub mod location;
 mod metrics;
 pub mod operation;
-#[cfg(feature = "profiler")]
 mod profile;
 mod startup;
+mod traced;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bowline_reconcile::telemetry;
+use bowline_reconcile::telemetry::{self, Traces};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +36,6 @@ pub use failure::ApiError;
 pub use host::{BuiltinStores, Host, StoreRegistry};
 pub use leader::Election;
 
-/// Whether this program can take profiles of itself.
-pub const HAS_PROFILER: bool = cfg!(feature = "profiler");
-
 /// The version of server and client, as users see it.
 pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
@@ -47,13 +44,26 @@ pub const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 /// A stop is clean: no new work is begun, running backups and restores are left to the next server, and nothing half-made is left
 /// in a store.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let logs = telemetry::install(config.log).context("failed to set up the log")?;
+    let started = config.traces.as_ref().map(Traces::start).transpose();
+    let traces = started.as_ref().ok().and_then(Option::as_ref);
+    let logs = telemetry::install(config.log, traces).context("failed to set up the log")?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     tracing::info!(version = VERSION, namespace = config.namespace, "server starts");
     config.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
-    let connection = startup::connect(&config, &stop).await?;
-    run_on(config, Host::new(connection, logs, stop)).await
+    let traces = started.unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "there will be no traces");
+        None
+    });
+    let ended = async {
+        let connection = startup::connect(&config, &stop).await?;
+        run_on(config, Host::new(connection, logs, stop)).await
+    };
+    let ended = ended.await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }
 
 /// As [`run`], on the given parts and until [`Host::stop`] is cancelled.
@@ -64,7 +74,6 @@ pub async fn run_on(config: Config, host: Host) -> anyhow::Result<()> {
     let context = Arc::new(startup::context(config, &host, &mut watches).await?);
     let mut listener = JoinSet::new();
     listener.spawn(http::serve(Arc::clone(&context)));
-    #[cfg(feature = "profiler")]
     watches.spawn(profile::serve(Arc::clone(&context)));
     let mut leading = std::pin::pin!(leader::lead(&context, &host.connection.client));
     let ended = tokio::select! {

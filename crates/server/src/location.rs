@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::failure::ApiError;
 use crate::host::StoreRegistry;
+use crate::traced::Traced;
 
 /// The S3 setting that names a Secret with a customer's key.
 const CUSTOMER_KEY: &str = "customerKeyEncryptionSecret";
@@ -192,7 +193,7 @@ impl Stores {
         {
             return Ok(store.clone());
         }
-        let store = BackupStore::new(self.registry.open(&config).await?);
+        let store = BackupStore::new(Arc::new(Traced::new(self.registry.open(&config).await?)));
         self.lock().insert(name, (sum, store.clone()));
         Ok(store)
     }

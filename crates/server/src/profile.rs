@@ -27,8 +27,27 @@ const INDEX: &str = "/debug/pprof/
 
 profile?seconds=30   where CPU time goes, for `go tool pprof`
 memory               what memory the process holds, as text
+tasks                how many tasks there are and wait, as text
 cmdline              the command line
 ";
+
+/// What Go programs have besides, and what there is instead.
+const OF_GO: [(&str, &str); 7] = [
+    ("heap", MEMORY),
+    ("allocs", MEMORY),
+    ("goroutine", TASKS),
+    ("threadcreate", TASKS),
+    ("block", NOTHING),
+    ("mutex", NOTHING),
+    (
+        "trace",
+        "this server is no Go program; --tracing-endpoint sends traces of backups and restores to a collector\n",
+    ),
+];
+const MEMORY: &str = "this server is no Go program and has no profile of its heap; /debug/pprof/memory tells what memory it holds\n";
+const TASKS: &str =
+    "this server is no Go program and has no goroutines; /debug/pprof/tasks tells how many tasks there are\n";
+const NOTHING: &str = "this server is no Go program and takes no profile of its locks\n";
 
 /// Answers until the server stops. That the address is taken harms nothing else, as in Velero.
 pub(crate) async fn serve(context: Arc<Context>) {
@@ -41,10 +60,14 @@ pub(crate) async fn serve(context: Arc<Context>) {
 fn router() -> Router {
     // The sampler is one for the whole process.
     let sampler = Arc::new(tokio::sync::Mutex::new(()));
-    Router::new()
+    let refusals = OF_GO.into_iter().fold(Router::new(), |router, (name, instead)| {
+        router.route(&format!("/debug/pprof/{name}"), get(move || async move { not_here(instead) }))
+    });
+    refusals
         .route("/debug/pprof/", get(|| async { INDEX }))
         .route("/debug/pprof/profile", get(profile))
         .route("/debug/pprof/memory", get(memory))
+        .route("/debug/pprof/tasks", get(tasks))
         .route("/debug/pprof/cmdline", get(command_line))
         .with_state(sampler)
 }
@@ -104,6 +127,21 @@ async fn memory() -> Response {
     }
 }
 
+fn not_here(instead: &'static str) -> Response {
+    (StatusCode::NOT_IMPLEMENTED, instead).into_response()
+}
+
+/// The work of the process, in the runtime's own counts.
+async fn tasks() -> String {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    format!(
+        "threads {}\ntasks {}\ntasks that wait for a thread {}\n",
+        metrics.num_workers(),
+        metrics.num_alive_tasks(),
+        metrics.global_queue_depth()
+    )
+}
+
 /// As Go's: the arguments with NUL bytes between them.
 async fn command_line() -> String {
     fs_err::tokio::read_to_string("/proc/self/cmdline").await.unwrap_or_default()
@@ -114,9 +152,90 @@ mod tests {
     use std::io::Read as _;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+    use prost::Message;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+
+    /// The parts of github.com/google/pprof's `Profile` that are looked at, as its own definition numbers them.
+    #[derive(Clone, PartialEq, Message)]
+    struct Profile {
+        #[prost(message, repeated, tag = "1")]
+        sample_type: Vec<ValueType>,
+        #[prost(message, repeated, tag = "2")]
+        sample: Vec<Sample>,
+        #[prost(message, repeated, tag = "4")]
+        location: Vec<Location>,
+        #[prost(message, repeated, tag = "5")]
+        function: Vec<Function>,
+        #[prost(string, repeated, tag = "6")]
+        string_table: Vec<String>,
+        #[prost(int64, tag = "12")]
+        period: i64,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct ValueType {
+        #[prost(int64, tag = "1")]
+        kind: i64,
+        #[prost(int64, tag = "2")]
+        unit: i64,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Sample {
+        #[prost(uint64, repeated, tag = "1")]
+        location_id: Vec<u64>,
+        #[prost(int64, repeated, tag = "2")]
+        value: Vec<i64>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Location {
+        #[prost(uint64, tag = "1")]
+        id: u64,
+        #[prost(message, repeated, tag = "4")]
+        line: Vec<Line>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Line {
+        #[prost(uint64, tag = "1")]
+        function_id: u64,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Function {
+        #[prost(uint64, tag = "1")]
+        id: u64,
+        #[prost(int64, tag = "2")]
+        name: i64,
+    }
+
+    impl Profile {
+        fn text(&self, place: i64) -> &str {
+            &self.string_table[usize::try_from(place).unwrap()]
+        }
+
+        fn kinds(&self) -> Vec<String> {
+            let kind = |it: &ValueType| format!("{}/{}", self.text(it.kind), self.text(it.unit));
+            self.sample_type.iter().map(kind).collect()
+        }
+
+        /// CPU time of the samples with this function on the stack, in nanoseconds.
+        fn time_in(&self, part: &str) -> i64 {
+            let is_named = |id: u64| {
+                let function = self.function.iter().find(|function| function.id == id).unwrap();
+                self.text(function.name).contains(part)
+            };
+            let is_in = |id: &u64| {
+                let location = self.location.iter().find(|location| location.id == *id).unwrap();
+                location.line.iter().any(|line| is_named(line.function_id))
+            };
+            let inside = self.sample.iter().filter(|sample| sample.location_id.iter().any(is_in));
+            inside.map(|sample| sample.value[1]).sum()
+        }
+    }
 
     #[inline(never)]
     fn burn_time_visibly(until: &AtomicBool) -> u64 {
@@ -166,13 +285,17 @@ mod tests {
         assert_eq!((first.0, second.0), (200, 409));
         let mut profile = Vec::new();
         flate2::read::GzDecoder::new(first.1.as_slice()).read_to_end(&mut profile).unwrap();
-        let text = String::from_utf8_lossy(&profile);
-        for part in ["samples", "cpu", "nanoseconds", "burn_time_visibly"] {
-            assert!(text.contains(part), "{part} is not in the profile");
-        }
+        let profile = Profile::decode(profile.as_slice()).unwrap();
+        assert_eq!(profile.kinds(), ["samples/count", "cpu/nanoseconds"]);
+        assert_eq!(profile.period, 1_000_000_000 / i64::from(FREQUENCY));
+        let burnt = profile.time_in("burn_time_visibly");
+        assert!(burnt > 100_000_000, "{burnt} ns of CPU time in the function that burns it");
         assert!(String::from_utf8_lossy(&get(&address, "").await.1).contains("profile?seconds"));
         assert!(String::from_utf8_lossy(&get(&address, "memory").await.1).contains("VmRSS"));
+        assert!(String::from_utf8_lossy(&get(&address, "tasks").await.1).contains("tasks "));
         assert_eq!(get(&address, "profile?seconds=0").await.0, 400);
+        let heap = get(&address, "heap").await;
+        assert!(heap.0 == 501 && String::from_utf8_lossy(&heap.1).contains("/debug/pprof/memory"));
         stop.cancel();
         server.await.unwrap().unwrap();
     }

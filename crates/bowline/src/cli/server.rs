@@ -1,6 +1,7 @@
 //! `server`: the controllers, in a pod or anywhere with a kubeconfig.
 
 mod pending;
+mod traces;
 
 use std::path::PathBuf;
 use std::time::Duration as StdDuration;
@@ -10,7 +11,7 @@ use bowline_reconcile::telemetry::{self, Format, Level};
 use bowline_server::adapter::ConnectOptions;
 use bowline_server::operation::RunRules;
 use bowline_server::{
-    BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, HAS_PROFILER, Periods,
+    BACKUP_CONTROLLERS, BackupDefaults, CONTROLLERS, Config, Election, EngineSettings, Periods,
 };
 
 use pending::Pending;
@@ -48,6 +49,10 @@ struct General {
     /// Address of metrics, health and downloads
     #[arg(long, value_name = "HOST:PORT", default_value = ":8085")]
     metrics_address: String,
+    /// Collector of OpenTelemetry traces that takes OTLP over HTTP, such as http://collector:4318 (default:
+    /// OTEL_EXPORTER_OTLP_ENDPOINT, else none)
+    #[arg(long, value_name = "URL")]
+    tracing_endpoint: Option<String>,
     /// Address of profiles, for `go tool pprof`; empty for none
     #[arg(long, value_name = "HOST:PORT", default_value = PROFILER)]
     profiler_address: String,
@@ -175,10 +180,7 @@ impl Server {
     fn config(self, session: &Session) -> anyhow::Result<Config> {
         let Self { general, defaults, periods, limits, pending } = self;
         let mut notices = pending.warnings()?;
-        if !HAS_PROFILER && !["", PROFILER].contains(&general.profiler_address.as_str()) {
-            notices
-                .push("--profiler-address has no effect: this program was built without profiles".to_owned());
-        }
+        let traces = traces::collector(general.tracing_endpoint.as_deref(), session, &mut notices)?;
         let mut disabled_controllers = general.disable_controllers;
         for name in &disabled_controllers {
             if !CONTROLLERS.contains(&name.as_str()) {
@@ -203,6 +205,7 @@ impl Server {
                 ..ConnectOptions::default()
             },
             log: telemetry::Settings { level: general.log_level, format: general.log_format },
+            traces,
             metrics_address: general.metrics_address,
             profiler_address: Some(general.profiler_address).filter(|address| !address.is_empty()),
             public_url: general.public_url,

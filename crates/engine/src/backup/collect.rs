@@ -4,7 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bowline_api::trace::TARGET;
 use futures::future::BoxFuture;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::BackupError;
 use super::each::each;
@@ -111,6 +114,18 @@ impl Run<'_> {
 
     /// Lists and stores all objects of a kind.
     pub(super) async fn collect_kind(&self, plan: &KindPlan) -> Result<(), BackupError> {
+        let span = tracing::info_span!(
+            target: TARGET,
+            "kind",
+            otel.name = "collect kind",
+            resource = plan.name,
+            version = plan.kind.version,
+            retrieved = Empty
+        );
+        self.list_kind(plan, &span).instrument(span.clone()).await
+    }
+
+    async fn list_kind(&self, plan: &KindPlan, span: &Span) -> Result<(), BackupError> {
         self.store_ordered(plan).await?;
         let retrieved = AtomicU64::new(0);
         let plan = &Listing { plan, retrieved: &retrieved };
@@ -127,6 +142,7 @@ impl Run<'_> {
                 Scope::Done => {}
             }
         }
+        span.record("retrieved", retrieved.load(Relaxed));
         self.log_kind(plan, retrieved.load(Relaxed));
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Reads one list page by page, with a page size that follows the objects, inside the byte budget.
 
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
 use crate::budget::{Budget, Share};
 use crate::catalog::Kind;
 use crate::object::{MAX_OBJECT_BYTES, Page};
 use crate::port::{ClusterError, ListQuery, PageRequest, Ports};
 use crate::retry::Retry;
-use tokio::sync::Semaphore;
+use crate::trace;
 
 /// Objects of a first page, when nothing is known of their size.
 const FIRST_LIMIT: u32 = 100;
@@ -99,11 +102,14 @@ impl PagedList<'_> {
     }
 
     async fn read(&self, request: &PageRequest) -> Result<Page, ClusterError> {
+        let span = trace::list(self.kind, &self.query);
         let attempt = || async {
             let _permit = self.lists.requests.acquire().await;
             self.ports.cluster.list(self.kind, &self.query, request).await
         };
-        Retry::API.run(&*self.ports.clock, attempt).await
+        let page = Retry::API.run(&*self.ports.clock, attempt).instrument(span.clone()).await;
+        trace::listed(&span, &page);
+        page
     }
 
     fn expected_bytes(&self) -> usize {

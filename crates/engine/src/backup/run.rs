@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::collect::KindPlan;
 use super::each::each;
@@ -25,6 +26,7 @@ use crate::object::{Head, Object};
 use crate::port::Ports;
 use crate::progress::Progress;
 use crate::select::Selection;
+use crate::trace::phase;
 use crate::volume::ledger::VolumeReport;
 
 /// LIST requests in flight. The API server answers each on a thread of its own; more only adds memory.
@@ -88,9 +90,9 @@ pub async fn run(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<BackupOutcome, BackupError> {
-    let base = unless(cancel, Base::new(request, ports, progress)).await?;
+    let base = unless(cancel, Base::new(request, ports, progress)).instrument(phase("prepare")).await?;
     let run = base.run(archive);
-    if let Err(error) = unless(cancel, Box::pin(run.collect())).await {
+    if let Err(error) = unless(cancel, Box::pin(run.collect()).instrument(phase("collect"))).await {
         run.thaw().await;
         return Err(error);
     }

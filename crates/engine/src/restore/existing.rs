@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::namespace::Found;
 use super::place::Existing;
 use super::run::Run;
@@ -12,6 +14,7 @@ use crate::budget::Share;
 use crate::catalog::Kind;
 use crate::object::Page;
 use crate::port::{ClusterError, ListQuery, PageRequest};
+use crate::trace;
 
 /// Objects per page of a list.
 const PAGE: u32 = 500;
@@ -52,7 +55,11 @@ impl Run {
         loop {
             // The objects share the memory of their page, so the page counts until the last of them is done.
             let share = Arc::new(self.budget.take(expected).await);
-            let page = match self.client.call(|| self.client.cluster.list(kind, &query, &request)).await {
+            let span = trace::list(kind, &query);
+            let list = self.client.call(|| self.client.cluster.list(kind, &query, &request));
+            let page = list.instrument(span.clone()).await;
+            trace::listed(&span, &page);
+            let page = match page {
                 Ok(page) => page,
                 Err(ClusterError::PageTooLarge { .. }) if request.limit > 1 => {
                     request.limit = (request.limit / 4).max(1);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bowline_api::trace::TARGET;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -52,6 +53,19 @@ impl Run {
     }
 
     async fn wave(self: &Arc<Self>, wave: Wave) {
+        let objects: usize = wave.sections.iter().map(|section| section.entries.len()).sum();
+        let span = tracing::info_span!(
+            target: TARGET,
+            "wave",
+            resource = %wave.resource,
+            namespaces = wave.sections.len(),
+            objects
+        );
+        self.sections(wave).instrument(span).await;
+    }
+
+    /// Works on the sections of a wave side by side.
+    async fn sections(self: &Arc<Self>, wave: Wave) {
         let mut sections = JoinSet::new();
         let resource = Arc::new(wave.resource);
         for section in wave.sections {

@@ -6,6 +6,7 @@ use bowline_api::artifact::RestoreOperation;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::client::Client;
 use super::crew::Crew;
@@ -23,6 +24,7 @@ use crate::catalog::{Catalog, GroupResource, Kind};
 use crate::finding::{Finding, Findings, Level};
 use crate::port::Ports;
 use crate::progress::Progress;
+use crate::trace::phase;
 
 /// Everything that the tasks of one run share.
 pub(super) struct Run {
@@ -98,7 +100,8 @@ async fn execute(
 ) -> Result<(Run, Vec<LeftOut>), RestoreError> {
     let (ticks, mut ticked) = mpsc::unbounded_channel();
     let (pods_with_hooks, pods) = mpsc::unbounded_channel();
-    let run = Run::begin(request, spool, ports, (ticks, pods_with_hooks), cancel, dry_run).await?;
+    let run = Run::begin(request, spool, ports, (ticks, pods_with_hooks), cancel, dry_run);
+    let run = run.instrument(phase("prepare")).await?;
     let run = Arc::new(run);
     let work = async {
         let waves = async {

@@ -15,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::line::{Fields, Format};
 use super::run_log::{RunLogs, Sink};
+use super::trace::Traces;
 
 /// How much is logged (`--log-level`), with logrus' names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +66,22 @@ where
         LevelFilter::DEBUG => LevelFilter::INFO,
         level => level.min(LevelFilter::WARN),
     };
-    let filter = Targets::new().with_default(libraries).with_target("bowline", settings.level.0);
+    let filter = Targets::new()
+        .with_default(libraries)
+        .with_target("bowline", settings.level.0)
+        .with_target(bowline_api::trace::TARGET, LevelFilter::OFF);
     Lines { format: settings.format, runs, writer }.with_filter(filter)
 }
 
-/// Makes the layer, on standard output, the log of the process. Fails when there is one already.
-pub fn install(settings: Settings) -> Result<RunLogs, SetGlobalDefaultError> {
+/// Makes the layer, on standard output, the log of the process, and sends traces if they are wanted. Fails when there is a log already.
+pub fn install(settings: Settings, traces: Option<&Traces>) -> Result<RunLogs, SetGlobalDefaultError> {
     let runs = RunLogs::default();
     let layer = layer(settings, runs.clone(), || Box::new(std::io::stdout()));
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
+    let registry = tracing_subscriber::registry().with(layer);
+    match traces {
+        Some(traces) => tracing::subscriber::set_global_default(registry.with(traces.layer()))?,
+        None => tracing::subscriber::set_global_default(registry)?,
+    }
     Ok(runs)
 }
 

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use bowline_api::{Backup, BackupPhase};
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Next, Reconcile};
+use tracing::Instrument;
 
 use super::backup::Backups;
 use super::run::{self, Finished};
 use crate::context::Context;
 use crate::failure::failure;
 use crate::operation::finalize_backup;
+use crate::traced;
 
 pub(super) struct BackupFinalizer {
     context: Arc<Context>,
@@ -30,7 +32,10 @@ impl BackupFinalizer {
         let location = self.context.location(&backup.spec.storage_location)?;
         let store = self.context.store(&location).await?;
         let (scratch, progress) = (self.context.config.scratch(), Progress::default());
-        let done = finalize_backup(&self.context.tools(&scratch, &progress), &store, backup.clone()).await?;
+        let trace = traced::of_backup("finalize backup", backup);
+        let tools = self.context.tools(&scratch, &progress);
+        let done = finalize_backup(&tools, &store, backup.clone()).instrument(trace.clone()).await?;
+        traced::backup_ended(&trace, &done.backup);
         let finished = Finished { archive_bytes: done.archive_bytes, ..Finished::bare(done.backup) };
         run::finish(&Backups::new(&self.context), backup, finished).await
     }

@@ -14,6 +14,7 @@ use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use bowline_store::BackupStore;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use tracing::Instrument;
 
 use super::remaining;
 use crate::adapter::chain;
@@ -21,6 +22,7 @@ use crate::context::{Context, elapsed};
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable};
 use crate::operation::run_delete_actions;
+use crate::traced;
 
 /// How long a request that failed can be read.
 const KEPT: Duration = Duration::from_hours(24);
@@ -110,10 +112,12 @@ impl Deletions {
         if request.status.phase != Some(Phase::InProgress) {
             self.context.metrics.deletion.attempt.with_label_values(&[schedule]).inc();
         }
-        match self.delete(request, &backup).await {
+        let trace = traced::of_backup("delete backup", &backup);
+        match self.delete(request, &backup).instrument(trace.clone()).await {
             Ok(()) => self.succeed(name, schedule).await,
             Err(Stop::Handover) => Ok(()),
             Err(Stop::Errors(errors)) => {
+                trace.record("otel.status_code", "ERROR");
                 self.context.metrics.deletion.failure.with_label_values(&[schedule]).inc();
                 tracing::error!(backup = name, error = errors.join("; "), "backup can't be deleted");
                 self.answer(request, errors).await

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use bowline_api::{Restore, RestorePhase};
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Next, Reconcile};
+use tracing::Instrument;
 
 use super::restore::Restores;
 use super::run::{self, Finished};
 use crate::context::Context;
 use crate::failure::failure;
 use crate::operation::finalize_restore;
+use crate::traced;
 
 pub(super) struct RestoreFinalizer {
     context: Arc<Context>,
@@ -29,8 +31,10 @@ impl RestoreFinalizer {
     async fn finalize(&self, restore: &Restore) -> Result<(), Failure> {
         let store = self.context.store_of_restore(restore).await?;
         let (scratch, progress) = (self.context.config.scratch(), Progress::default());
-        let after =
-            finalize_restore(&self.context.tools(&scratch, &progress), &store, restore.clone()).await?;
+        let trace = traced::of_restore("finalize restore", restore);
+        let tools = self.context.tools(&scratch, &progress);
+        let after = finalize_restore(&tools, &store, restore.clone()).instrument(trace.clone()).await?;
+        traced::restore_ended(&trace, &after);
         run::finish(&Restores::new(&self.context), restore, Finished::bare(after)).await
     }
 }

@@ -10,6 +10,7 @@ use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time, label};
 use bowline_engine::archive::{FORMAT_VERSION, pipe};
 use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
 use bowline_engine::finding::Level;
+use bowline_engine::trace::phase;
 use bowline_reconcile::telemetry::RunLog;
 use bowline_store::layout::BackupArtifact;
 use bowline_store::{BackupUpload, Body};
@@ -22,6 +23,7 @@ use super::config_map::{self, ConfigMapError};
 use super::rules::BackupActions;
 use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
 use crate::adapter::chain;
+use crate::traced;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
 ///
@@ -32,8 +34,10 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
     let name = format!("{}/{}", backup.namespace().unwrap_or_default(), backup.name_any());
     let log = operation.logs.start("backup", &name);
     let span = tracing::info_span!("run", backup = name);
+    let trace = traced::of_backup("backup", &backup);
     let mut finished = FinishedBackup::unstored(Backup::default());
-    let result = attempt(operation, &mut backup, log).instrument(span.clone()).await;
+    let work = attempt(operation, &mut backup, log).instrument(span.clone());
+    let result = work.instrument(trace.clone()).await;
     let _entered = span.enter();
     match result {
         Ok(bytes) => {
@@ -55,6 +59,7 @@ pub async fn run_backup(operation: &Operation<'_>, mut backup: Backup) -> Result
             backup.status.completion_timestamp = Some(Time(operation.ports.clock.now()));
         }
     }
+    traced::backup_ended(&trace, &backup);
     Ok(FinishedBackup { backup, ..finished })
 }
 
@@ -187,8 +192,8 @@ async fn store(
     backup: &mut Backup,
     upload: &BackupUpload,
 ) -> Result<u64, Attempt> {
-    let (outcome, archive_bytes) = archive(operation, backup, upload).await?;
-    artifacts(operation, backup, upload, &outcome).await?;
+    let (outcome, archive_bytes) = archive(operation, backup, upload).instrument(phase("archive")).await?;
+    artifacts(operation, backup, upload, &outcome).instrument(phase("artifacts")).await?;
     Ok(archive_bytes)
 }
 

@@ -8,6 +8,7 @@ use bowline_api::{Backup, Restore, RestorePhase, Time};
 use bowline_engine::action::ActionError;
 use bowline_engine::finding::Level;
 use bowline_engine::restore::{self, Plan, RestoreError, RestoreOutcome, RestoreRequest};
+use bowline_engine::trace::phase;
 use bowline_reconcile::telemetry::RunLog;
 use bowline_store::layout::RestoreArtifact;
 use kube::ResourceExt;
@@ -19,6 +20,7 @@ use super::finalize::volumes_to_patch;
 use super::source::{Source, SourceError};
 use super::{Operation, Stopped, Tools, count, log_body, number, restore_line};
 use crate::adapter::chain;
+use crate::traced;
 
 /// Runs a prepared restore of a stored backup and returns it with its phase, which says how it went. Its log, results and lists are in
 /// the store, as far as the store took them. In a phase `WaitingFor…` it goes on with [`super::poll_restore`], in a phase `Finalizing…`
@@ -31,6 +33,7 @@ pub async fn run_restore(
     let name = format!("{}/{}", restore.namespace().unwrap_or_default(), restore.name_any());
     let log = operation.logs.start("restore", &name);
     let span = tracing::info_span!("run", restore = name);
+    let trace = traced::of_restore("restore", &restore);
     let finished = async {
         let result = attempt(operation, &restore, backup).await;
         if result.as_ref().is_err_and(RestoreFailure::is_cancelled) {
@@ -38,7 +41,9 @@ pub async fn run_restore(
         }
         finish(&mut restore, &result);
         let is_temporary = match result {
-            Ok(outcome) => store_results(operation, &mut restore, outcome).await,
+            Ok(outcome) => {
+                store_results(operation, &mut restore, outcome).instrument(phase("artifacts")).await
+            }
             Err(error) => error.is_temporary(),
         };
         await_volumes(operation, &mut restore).await;
@@ -51,7 +56,8 @@ pub async fn run_restore(
         }
         Ok(is_temporary)
     };
-    let is_temporary = finished.instrument(span).await?;
+    let is_temporary = finished.instrument(span).instrument(trace.clone()).await?;
+    traced::restore_ended(&trace, &restore);
     Ok(FinishedRestore { restore, is_temporary })
 }
 
@@ -110,7 +116,7 @@ async fn attempt(
     let (namespace, name) = (backup.namespace().unwrap_or_default(), backup.name_any());
     tracing::info!("starting restore of backup {namespace}/{name}");
     let tools = operation.tools();
-    let source = Source::read(&tools, operation.store, backup).await?;
+    let source = Source::read(&tools, operation.store, backup).instrument(phase("read archive")).await?;
     let request = request(&tools, restore, &source).await?;
     Ok(restore::run(&request, &source.spool, tools.ports, tools.progress, tools.cancel).await?)
 }

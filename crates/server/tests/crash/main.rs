@@ -24,6 +24,8 @@ mod rule;
 #[cfg(test)]
 mod scenario;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod weather;
 #[cfg(test)]
 mod world;
