@@ -9,6 +9,7 @@ mod limit;
 mod process;
 mod report;
 mod run;
+mod sync;
 mod workload;
 
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ struct Arguments {
     /// Memory limit in MiB of a server that restores the Secrets once more; 0 leaves that out.
     #[arg(long, default_value_t = 128)]
     memory_limit: u64,
+    /// Backups in a bucket that a server finds; 0 leaves that out.
+    #[arg(long, default_value_t = 5_000)]
+    synced: usize,
     /// Flags of the server under test, as one string.
     #[arg(long, default_value = "")]
     server_flags: String,
@@ -83,11 +87,16 @@ async fn bench(arguments: &Arguments) -> Result<Report> {
     for objects in &arguments.mixed {
         bench.measure(&Set::mixed(*objects), &mut report).await?;
     }
+    let secrets = Set::secrets(arguments.secrets);
     if arguments.secrets > 0 {
-        let secrets = Set::secrets(arguments.secrets);
         bench.measure(&secrets, &mut report).await?;
-        drop(server);
+    }
+    drop(server);
+    if arguments.secrets > 0 {
         bench.measure_limited(&bowline, arguments, &secrets, &mut report).await?;
+    }
+    if arguments.synced > 0 {
+        sync::measure(&cluster, &bench.client, arguments.synced, &mut report).await?;
     }
     cluster.end()?;
     Ok(report)
