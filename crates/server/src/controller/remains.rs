@@ -1,5 +1,5 @@
 //! What failed backups have left in the store because it could not be removed at once: noted on the Backup, told to the user, and removed
-//! as soon as the store allows it. It is no backup at any time, because the metadata of one come last.
+//! a day later, as soon as the store allows it. It is no backup at any time, because the metadata of one come last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,10 @@ const UNKNOWN: &str = "unknown";
 const RETRY: Duration = Duration::from_mins(5);
 /// How long the store may take to say what is there.
 const PATIENCE: Duration = Duration::from_secs(15);
-const NOTE: &str = "files of it are still in the bucket and will be removed as soon as the store allows it";
+/// How long they stay at least. Nobody can tell them from those of a server of another cluster that makes a backup of the same name in the
+/// same bucket just now; by then that one has ended.
+const GRACE: Duration = Duration::from_hours(24);
+const NOTE: &str = "files of it are still in the bucket and will be removed after a day";
 
 /// Looks at what a backup that has just failed has left, and notes it.
 pub(super) async fn note(context: &Context, backup: &mut Backup) {
@@ -67,6 +70,13 @@ fn until(backup: &Backup) -> Option<Timestamp> {
         return None;
     }
     Some(noted(&backup.metadata)?.parse().unwrap_or(Timestamp::MAX))
+}
+
+/// How long what a backup has left must stay yet.
+fn wait(backup: &Backup, now: Timestamp) -> Option<Duration> {
+    let ended = backup.status.completion_timestamp.as_ref().map_or(Timestamp::MIN, |ended| ended.0);
+    let since = Duration::try_from(now.duration_since(ended)).unwrap_or_default();
+    GRACE.checked_sub(since).filter(|wait| !wait.is_zero())
 }
 
 /// Removes what was noted.
@@ -114,6 +124,9 @@ impl Reconcile for Remains {
             return Ok(Next::OnChange);
         };
         let Some(until) = until(&backup) else { return Ok(Next::OnChange) };
+        if let Some(wait) = wait(&backup, self.context.now()) {
+            return Ok(Next::After(wait));
+        }
         match self.clear(&backup, until).await {
             Ok(true) => {}
             Ok(false) => return Ok(Next::After(RETRY)),
