@@ -129,6 +129,17 @@ async fn a_commit_that_fails_removes_all_but_the_log_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_backup_that_came_first_outlives_the_failure_of_another_of_its_name() {
+    let (_, store) = stores();
+    let late = store.begin("b").await.unwrap();
+    late.put(BackupArtifact::Contents, "late").await.unwrap();
+    write(&store, "b").await.unwrap();
+    let report = late.discard().await;
+    assert!(report.removed.is_empty() && report.to_string().contains("another backup"), "{report}");
+    assert!(store.verify("b").await.unwrap().is_intact());
+}
+
+#[tokio::test]
 async fn what_can_not_be_removed_after_a_failure_is_named() {
     let (faulty, store) = stores();
     faulty.full.lock().unwrap().insert("velero-backup.json".into());

@@ -30,6 +30,8 @@ pub struct BackupUpload {
 struct State {
     sums: Checksums,
     stored: Vec<BackupArtifact>,
+    /// The metadata as they were sent, whatever came of it.
+    metadata: Option<Bytes>,
 }
 
 /// What [`BackupUpload::discard`] did.
@@ -39,6 +41,8 @@ pub struct DiscardReport {
     pub removed: Vec<String>,
     /// Keys that are still there, with the reason.
     pub left: Vec<(String, Error)>,
+    /// Nothing was removed, because somebody else's backup of the name is there.
+    pub came_second: bool,
 }
 
 impl BackupStore {
@@ -63,7 +67,7 @@ impl BackupStore {
     }
 
     fn upload(&self, backup: &str, is_new: bool, sums: Checksums) -> BackupUpload {
-        let state = Mutex::new(State { sums, stored: Vec::new() });
+        let state = Mutex::new(State { sums, ..State::default() });
         BackupUpload { store: self.clone(), backup: backup.to_owned(), is_new, state }
     }
 }
@@ -136,6 +140,7 @@ impl BackupUpload {
     }
 
     async fn store_metadata(&self, text: Bytes) -> Result<()> {
+        self.state().metadata = Some(text.clone());
         let key = BackupArtifact::Metadata.key(&self.backup);
         let if_absent = self.is_new && self.store.objects().capabilities().conditional_put;
         match self.store_file(BackupArtifact::Metadata, text.clone().into(), if_absent).await {
@@ -158,11 +163,14 @@ impl BackupUpload {
     }
 
     /// Gives a new backup up and removes what was stored of it; the metadata first, should it be there, and not the
-    /// log, which tells why. An existing backup that was being changed is left as it is.
+    /// log, which tells why. An existing backup that was being changed is left as it is, and so is one of the name that came first.
     pub async fn discard(self) -> DiscardReport {
         let mut report = DiscardReport::default();
         if !self.is_new {
             return report;
+        }
+        if self.came_second().await {
+            return DiscardReport { came_second: true, ..report };
         }
         let mut stored = std::mem::take(&mut self.state().stored);
         stored.push(BackupArtifact::Metadata);
@@ -178,6 +186,13 @@ impl BackupUpload {
         report
     }
 
+    /// Whether the store holds a backup of the name that somebody else made. Where it does not say, there is none.
+    async fn came_second(&self) -> bool {
+        let key = BackupArtifact::Metadata.key(&self.backup);
+        let stored = self.store.objects().get_bytes(&key, codec::MAX_METADATA).await;
+        stored.is_ok_and(|stored| self.state().metadata.as_ref() != Some(&stored))
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -186,6 +201,9 @@ impl BackupUpload {
 
 impl std::fmt::Display for DiscardReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.came_second {
+            return f.write_str("nothing was removed, because there is another backup of this name");
+        }
         if self.left.is_empty() {
             return f.write_str("what had been stored of it was removed");
         }
