@@ -130,11 +130,10 @@ impl Worker {
 
     /// Works on the names that come in until `stop`, then waits for what runs.
     pub async fn run(mut self, mut names: mpsc::Receiver<String>, stop: CancellationToken) {
+        // Work that ends because of the stop must not make room for more.
         while !stop.is_cancelled() {
             let wake = self.start_due();
             tokio::select! {
-                // In this order: work that ends because of the stop must not make room for more.
-                biased;
                 () = stop.cancelled() => break,
                 Some(done) = self.running.join_next_with_id() => self.finish(done),
                 name = names.recv() => match name {
