@@ -109,6 +109,8 @@ enum Command {
     Completion(completion::Completion),
     /// Print the versions of client and server
     Version(version::Version),
+    /// Show the help of a command
+    Help(help::Help),
 }
 
 /// Parses the command line and carries it out.
@@ -165,6 +167,7 @@ impl Command {
             Self::Client(command) => command.run(session),
             Self::Completion(command) => command.run(session),
             Self::Version(command) => command.run(session).await,
+            Self::Help(command) => command.run(session),
         }
     }
 }

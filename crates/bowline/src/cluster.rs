@@ -18,6 +18,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub(crate) use explain::{Attempt, is_not_found};
 
+use crate::cli::flag::is_name;
 use crate::failure::Failure;
 
 /// Objects in one page of a list.
@@ -105,6 +106,10 @@ impl<K: Kind> Fetched<K> {
 impl Cluster {
     /// Reads one object, which must exist.
     pub(crate) async fn get<K: Kind>(&self, name: &str) -> anyhow::Result<Fetched<K>> {
+        // Nothing has such a name, and in a request's path it would name something else.
+        if !is_name(name) {
+            return Err(self.not_found::<K>(name).await);
+        }
         let request = self
             .requests::<K>()
             .get(name, &kube::api::GetParams::default())
@@ -119,6 +124,9 @@ impl Cluster {
 
     /// Reads one object, if it exists.
     pub(crate) async fn find<K: Kind>(&self, name: &str) -> anyhow::Result<Option<Fetched<K>>> {
+        if !is_name(name) {
+            return Ok(None);
+        }
         let request = self
             .requests::<K>()
             .get(name, &kube::api::GetParams::default())
@@ -219,12 +227,16 @@ impl Cluster {
         Attempt { cluster: self, verb, resource: format!("{}.{}", K::PLURAL, bowline_api::GROUP) }
     }
 
-    /// An object that is not there: the error, with the nearest name of those that are.
+    /// An object that is not there, or whose kind is not.
     async fn missing<K: Kind>(&self, name: &str, error: kube::Error) -> anyhow::Error {
-        let attempt = self.attempt::<K>("get");
         if explain::is_missing_kind(&error) {
-            return attempt.explain(error);
+            return self.attempt::<K>("get").explain(error);
         }
+        self.not_found::<K>(name).await
+    }
+
+    /// The error about a name of nothing, with the nearest name of what there is.
+    pub(crate) async fn not_found<K: Kind>(&self, name: &str) -> anyhow::Error {
         let failure = Failure::new(format!("{}.{} {name:?} not found", K::PLURAL, bowline_api::GROUP));
         let others = self.names::<K>().await.unwrap_or_default();
         if others.is_empty() {

@@ -9,3 +9,4 @@ pub(crate) mod screen;
 pub(crate) mod table;
 pub(crate) mod tabs;
 pub(crate) mod time;
+mod visible;

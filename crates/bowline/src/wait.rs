@@ -15,6 +15,8 @@ use crate::session::Session;
 
 /// How often the state of a backup or restore is read.
 const PACE: Duration = Duration::from_millis(500);
+/// How soon it is read again at first.
+const FIRST_PACE: Duration = Duration::from_millis(50);
 /// Phase of what no server has looked at.
 const UNTOUCHED: &str = "New";
 /// After what time that is remarkable.
@@ -99,7 +101,8 @@ async fn follow<K: Finite>(
     name: &str,
     progress: &Progress,
 ) -> anyhow::Result<K> {
-    let mut patience = Some(Instant::now() + PATIENCE);
+    let start = Instant::now();
+    let mut patience = Some(start + PATIENCE);
     loop {
         let Some(found) = cluster.find::<K>(name).await? else {
             return Err(Failure::new(format!(
@@ -123,7 +126,8 @@ async fn follow<K: Finite>(
         if found.object.outcome().is_some() {
             return Ok(found.object);
         }
-        sleep(PACE).await;
+        // A small backup is over in no time: the first looks come quickly.
+        sleep(PACE.min(start.elapsed() / 4 + FIRST_PACE)).await;
     }
 }
 

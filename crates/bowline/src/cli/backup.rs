@@ -15,7 +15,7 @@ pub(crate) use delete::Delete;
 pub(crate) use describe::Describe;
 pub(crate) use download::Download;
 pub(crate) use list::Get;
-pub(crate) use logs::{Logs, check_over};
+pub(crate) use logs::{Logs, check_over, explain_missing};
 
 use crate::cli::commands::commands;
 

@@ -33,15 +33,51 @@ impl FromStr for Mappings {
 }
 
 fn pairs(text: &str, separator: char) -> Result<BTreeMap<String, String>, String> {
-    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    entries
+    quoted_entries(text)?
+        .into_iter()
+        .filter(|entry| !entry.is_empty())
         .map(|entry| match entry.split_once(separator) {
-            Some((key, value)) if !key.trim().is_empty() => {
-                Ok((key.trim().to_owned(), value.trim().to_owned()))
-            }
+            Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
             _ => Err(format!("{entry:?} is not of the form a{separator}b")),
         })
         .collect()
+}
+
+/// Entries between commas. One in double quotes may hold commas, as in `"a=1,2",b=3`; two quotes in it are one, as in CSV files.
+fn quoted_entries(text: &str) -> Result<Vec<String>, String> {
+    let mut entries = Vec::new();
+    let mut rest = text.trim_start();
+    loop {
+        let (entry, after) = if let Some(inner) = rest.strip_prefix('"') {
+            quoted(inner).ok_or_else(|| format!("a closing quote is missing in {text:?}"))?
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            (rest[..end].trim().to_owned(), &rest[end..])
+        };
+        entries.push(entry);
+        match after.trim_start().strip_prefix(',') {
+            Some(next) => rest = next.trim_start(),
+            None if after.trim().is_empty() => return Ok(entries),
+            None => return Err(format!("a comma is missing behind the quoted part of {text:?}")),
+        }
+    }
+}
+
+/// The text up to the closing quote, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut entry = String::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        entry.push_str(part);
+        match after.strip_prefix('"') {
+            Some(next) => {
+                entry.push('"');
+                rest = next;
+            }
+            None => return Some((entry, after)),
+        }
+    }
 }
 
 /// All pairs of a repeated flag; of equal keys the last one counts.
@@ -88,7 +124,8 @@ impl FromStr for OrderedResources {
         let entries = text.split(';').map(str::trim).filter(|entry| !entry.is_empty());
         entries
             .map(|entry| match entry.split_once('=') {
-                Some((kind, order)) if !kind.trim().is_empty() => {
+                // No name holds a second sign: it is a comma or a semicolon that was meant.
+                Some((kind, order)) if !kind.trim().is_empty() && !order.contains('=') => {
                     Ok((kind.trim().to_owned(), order.trim().to_owned()))
                 }
                 _ => Err(format!("{entry:?} is not of the form kind=namespace/name,namespace/name")),
@@ -113,16 +150,22 @@ pub(crate) fn credential(flags: Vec<KeyValues>) -> anyhow::Result<Option<SecretK
 /// Longest name of an object.
 const MAX_NAME_LENGTH: usize = 253;
 
-/// Checks the name of an object to be created, before anything else is done.
-pub(crate) fn check_name(what: &str, name: &str) -> anyhow::Result<()> {
+/// Whether an object can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let part = |part: &str| {
         part.starts_with(inner) && part.ends_with(inner) && part.chars().all(|c| inner(c) || c == '-')
     };
-    if name.len() <= MAX_NAME_LENGTH && name.split('.').all(part) {
+    name.len() <= MAX_NAME_LENGTH && name.split('.').all(part)
+}
+
+/// Checks the name of an object to be created, before anything else is done.
+pub(crate) fn check_name(what: &str, name: &str) -> anyhow::Result<()> {
+    if is_name(name) {
         return Ok(());
     }
-    let mut suggestion = name.to_lowercase().replace(|c: char| !inner(c) && c != '.' && c != '-', "-");
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    let mut suggestion = name.to_lowercase().replace(|c: char| !allowed(c), "-");
     suggestion.truncate(MAX_NAME_LENGTH);
     let suggestion = suggestion.trim_matches(['-', '.']).to_owned();
     let failure = Failure::new(format!(
@@ -144,6 +187,18 @@ mod tests {
         let flags = vec!["a=1,b=2".parse::<KeyValues>().unwrap(), "b=x=y".parse().unwrap()];
         let expected = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "x=y".to_owned())];
         assert_eq!(merged(flags), expected.into());
+        for (text, expected) in [
+            (r#""a=b,c",d=e"#, [("a", "b,c"), ("d", "e")]),
+            (r#""a=x=y,z=w" , "d= e ""#, [("a", "x=y,z=w"), ("d", " e ")]),
+            (r#""a=say ""no""",d=5" wide"#, [("a", r#"say "no""#), ("d", r#"5" wide"#)]),
+            ("a=first\nsecond,, d=e,", [("a", "first\nsecond"), ("d", "e")]),
+        ] {
+            let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            assert_eq!(merged(vec![text.parse().unwrap()]), expected.into(), "{text}");
+        }
+        for text in [r#""a=b"#, r#""a=b"c=d"#, r#""ab""#] {
+            assert!(text.parse::<KeyValues>().is_err(), "{text}");
+        }
         assert!("novalue".parse::<KeyValues>().is_err());
         assert!("=x".parse::<KeyValues>().is_err());
         assert_eq!("old:new".parse::<Mappings>().unwrap().0["old"], "new");
@@ -154,7 +209,9 @@ mod tests {
         let order: OrderedResources = "pods=ns1/p1,ns1/p2;persistentvolumes=pv1".parse().unwrap();
         assert_eq!(order.0["pods"], "ns1/p1,ns1/p2");
         assert_eq!(order.0["persistentvolumes"], "pv1");
-        assert!("pods".parse::<OrderedResources>().is_err());
+        for text in ["pods", "pods=a=b", "pods=a/b,secrets=a/c", "=a/b"] {
+            assert!(text.parse::<OrderedResources>().is_err(), "{text}");
+        }
     }
 
     #[test]

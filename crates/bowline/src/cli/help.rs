@@ -4,6 +4,10 @@ use std::fmt::Write;
 
 use clap::{Arg, Command};
 
+use crate::failure::Failure;
+use crate::nearest::did_you_mean;
+use crate::session::Session;
+
 /// Widest line.
 const WIDTH: usize = 100;
 /// Widest name of a flag that still has its explanation on the same line.
@@ -20,12 +24,37 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Places and parts", &["backup-location", "snapshot-location", "repo", "plugin"]),
     ("The same, verb first", &["get", "create", "describe", "delete"]),
     ("When something is wrong", &["debug", "bug"]),
-    ("Set up", &["install", "uninstall", "server", "client", "completion", "version"]),
+    ("Set up", &["install", "uninstall", "server", "client", "completion", "version", "help"]),
 ];
 
 const ROOT_NOTE: &str = "\
 The logging flags of Velero's client (--logtostderr, --log_dir, --vmodule and so on) are accepted, so that scripts
 keep working; they have no effect, apart from -v.";
+
+/// Show the help of a command
+#[derive(clap::Args)]
+#[command(after_help = "{program} help backup create")]
+pub(crate) struct Help {
+    /// Words of the command
+    #[arg(value_name = "COMMAND")]
+    words: Vec<String>,
+}
+
+impl Help {
+    pub(crate) fn run(&self, session: &Session) -> anyhow::Result<()> {
+        let mut command = super::tree(session.program());
+        for word in &self.words {
+            let Some(next) = command.find_subcommand(word).cloned() else {
+                let known = command.get_subcommands().map(Command::get_name);
+                return Err(Failure::new(format!("there is no command {:?}", self.words.join(" ")))
+                    .maybe_hint(did_you_mean(word, known))
+                    .into());
+            };
+            command = next;
+        }
+        Ok(session.screen.print(command.render_help().to_string())?)
+    }
+}
 
 /// Gives every command of the tree its help.
 pub(crate) fn teach(tree: Command, program: &str) -> Command {

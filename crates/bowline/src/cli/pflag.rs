@@ -38,6 +38,7 @@ fn habit(arg: Arg) -> Arg {
         }
         // `--ttl -5h` is told as what it is, not as an unknown flag.
         ArgAction::Set if kind == TypeId::of::<Duration>() => arg.allow_hyphen_values(true),
+        ArgAction::Set if kind == TypeId::of::<i32>() => arg.allow_negative_numbers(true),
         ArgAction::Append if kind == TypeId::of::<String>() => arg.value_delimiter(','),
         _ => arg,
     }

@@ -22,6 +22,7 @@ use surroundings::Surroundings;
 use super::install::objects::binding_name;
 use crate::cluster::{Attempt, Cluster, is_not_found};
 use crate::failure::Failure;
+use crate::output::screen::Answer;
 use crate::session::Session;
 
 /// Kinds whose objects hold finalizers that a running server removes.
@@ -61,18 +62,18 @@ const EXAMPLES: &str = "
 impl Uninstall {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let namespace = session.namespace();
-        if !self.force && !session.environment.stdin_terminal {
-            return Err(Failure::new("nobody is here to confirm that the server is removed")
-                .hint("add --force to remove it without being asked")
-                .into());
+        let asks_first = !self.force && !session.environment.stdin_terminal;
+        if asks_first && !agreed(session, "")? {
+            return Ok(());
         }
         let cluster = session.cluster().await?;
         let surroundings = Surroundings::look(&cluster).await?;
         if !self.crds_only {
             surroundings.check_helm(namespace)?;
         }
-        if !self.force && !session.screen.confirm(&surroundings.question(namespace, self.crds_only))? {
-            return Err(Failure::new("nothing is deleted").hint("--force does not ask").into());
+        let asks_now = !self.force && !asks_first;
+        if asks_now && !agreed(session, &surroundings.question(namespace, self.crds_only))? {
+            return Ok(());
         }
         for (version, kind) in WITH_FINALIZERS {
             release(&cluster, version, kind).await?;
@@ -88,6 +89,16 @@ impl Uninstall {
         }
         let what = if self.crds_only { "The definitions are deleted." } else { "The server is uninstalled." };
         Ok(session.screen.line(format!("{what} The backups in the object store are still there."))?)
+    }
+}
+
+fn agreed(session: &Session, question: &str) -> anyhow::Result<bool> {
+    match session.screen.confirm(question)? {
+        Answer::Yes => Ok(true),
+        Answer::No => Ok(false),
+        Answer::Nobody => Err(Failure::new("nobody is here to confirm that the server is removed")
+            .hint("add --force to remove it without being asked")
+            .into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::Failure;
@@ -15,13 +16,18 @@ pub(crate) fn answer(error: &clap::Error, program: &'static str, line: &[OsStrin
             let print: io::Result<()> = Screen::default().print(error.to_string());
             Ok(print?)
         }
+        // `backup help`, as programs of this kind understand it.
+        ErrorKind::InvalidSubcommand if context(error, ContextKind::InvalidSubcommand) == "help" => {
+            let mut help = command(program, line).1;
+            Ok(Screen::default().print(help.render_help().to_string())?)
+        }
         _ => Err(failure(error, program, line)),
     }
 }
 
 /// A command line error as every other one, with hints.
 pub(crate) fn failure(error: &clap::Error, program: &'static str, line: &[OsString]) -> anyhow::Error {
-    let path = command_path(program, line);
+    let path = command(program, line).0;
     let text = match error.kind() {
         ErrorKind::UnknownArgument => unknown_argument(error, &path),
         ErrorKind::InvalidSubcommand => {
@@ -79,8 +85,8 @@ fn without_shapes(text: &str) -> String {
     plain
 }
 
-/// The commands that the line names, as far as they exist.
-fn command_path(program: &'static str, line: &[OsString]) -> String {
+/// The command that the line names, as far as it exists, with its words.
+fn command(program: &'static str, line: &[OsString]) -> (String, Command) {
     let mut command = super::tree(program);
     let mut path = program.to_owned();
     for word in line.iter().skip(1).filter_map(|word| word.to_str()) {
@@ -89,5 +95,5 @@ fn command_path(program: &'static str, line: &[OsString]) -> String {
         path.push_str(next.get_name());
         command = next;
     }
-    path
+    (path, command)
 }

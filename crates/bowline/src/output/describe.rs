@@ -36,12 +36,13 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Programs get one description at a time.
-    pub(crate) fn check(self, noun: &str, names: &[String]) -> Result<(), Failure> {
-        if self == Self::Plaintext || names.len() == 1 {
+    /// Programs get one description at a time: of what was named, or of the only one that is there.
+    pub(crate) fn check(self, noun: &str, count: usize) -> Result<(), Failure> {
+        if self == Self::Plaintext || count <= 1 {
             return Ok(());
         }
-        Err(Failure::new(format!("-o json and -o yaml describe exactly one {noun}")).hint("give one name"))
+        Err(Failure::new(format!("-o json and -o yaml describe one {noun}, not {count}"))
+            .hint("give one name"))
     }
 
     /// A description in this form: from its tree, or its text for people.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::Environment;
 use crate::failure::explain;
+use crate::output::visible::{Visible, visible};
 
 /// Where results and remarks go.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,19 @@ pub(crate) struct Screen {
     pub(crate) width: Option<usize>,
     /// Whether somebody watches standard error, so that a line may be drawn over.
     pub(crate) live: bool,
+    /// Whether somebody can answer on standard input; else answers may come from a pipe.
+    asks: bool,
+    /// Whether standard output is a terminal.
+    terminal: bool,
+}
+
+/// What somebody says to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
+    /// The input ended before an answer.
+    Nobody,
 }
 
 /// Ways to make text stand out.
@@ -32,27 +46,37 @@ impl Screen {
             colour: colour && !environment.no_color && environment.stdout_terminal,
             width: environment.stdout_width,
             live: environment.stderr_terminal,
+            asks: environment.stdin_terminal,
+            terminal: environment.stdout_terminal,
         }
     }
 
     /// A result: one line on standard output.
-    #[expect(clippy::unused_self, reason = "printing goes through the screen, so that it can be found")]
     pub(crate) fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", text.as_ref())
+        self.print(text.as_ref().to_owned() + "\n")
     }
 
-    /// Text on standard output as it is.
-    #[expect(clippy::unused_self, reason = "printing goes through the screen, so that it can be found")]
+    /// Text on standard output: a terminal gets no control characters, a file or program gets it as it is.
     pub(crate) fn print(&self, text: impl AsRef<[u8]>) -> io::Result<()> {
+        if self.terminal { self.bytes(visible(text.as_ref())) } else { self.bytes(text) }
+    }
+
+    /// Bytes on standard output as they are, whatever they are.
+    #[expect(clippy::unused_self, reason = "printing goes through the screen, so that it can be found")]
+    pub(crate) fn bytes(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_ref())?;
+        out.write_all(bytes.as_ref())?;
         out.flush()
     }
 
-    /// A whole file on standard output.
-    #[expect(clippy::unused_self, reason = "printing goes through the screen, so that it can be found")]
+    /// A whole text file on standard output, as [`Self::print`].
     pub(crate) fn copy(&self, mut from: impl Read) -> io::Result<()> {
         let mut out = io::stdout().lock();
+        if self.terminal {
+            let mut shown = Visible::new(out);
+            io::copy(&mut from, &mut shown)?;
+            return shown.finish();
+        }
         io::copy(&mut from, &mut out)?;
         out.flush()
     }
@@ -60,7 +84,7 @@ impl Screen {
     /// A remark: one line on standard error. A closed standard error must not stop the work.
     #[expect(clippy::unused_self, reason = "printing goes through the screen, so that it can be found")]
     pub(crate) fn note(&self, text: impl AsRef<str>) {
-        drop(writeln!(io::stderr().lock(), "{}", text.as_ref()));
+        drop(remark(text.as_ref()));
     }
 
     /// Text in a style, where colours are wanted.
@@ -88,12 +112,28 @@ impl Screen {
         }
     }
 
-    /// Asks a question that is answered by y or n; anything but y means no.
-    pub(crate) fn confirm(&self, question: &str) -> io::Result<bool> {
-        self.print(format!("{question} (y/N) "))?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    /// Says what is about to happen, and asks in Velero's words, which scripts wait for, until the answer is yes or no.
+    pub(crate) fn confirm(&self, about: &str) -> io::Result<Answer> {
+        let about = if about.is_empty() { String::new() } else { format!("{about}\n") };
+        let ask = || self.print(format!("{about}Are you sure you want to continue (Y/N)? "));
+        loop {
+            // Without somebody who reads it, a question is only shown when it has an answer.
+            if self.asks {
+                ask()?;
+            }
+            let mut answer = String::new();
+            if io::stdin().read_line(&mut answer)? == 0 {
+                return Ok(Answer::Nobody);
+            }
+            if !self.asks {
+                ask()?;
+            }
+            match answer.trim().to_lowercase().as_str() {
+                "y" | "yes" => return Ok(Answer::Yes),
+                "n" | "no" => return Ok(Answer::No),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -107,12 +147,18 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let report = explain(error);
-    let mut out = io::stderr().lock();
-    drop(writeln!(out, "An error occurred: {}", report.text));
+    drop(remark(&format!("An error occurred: {}", report.text)));
     for hint in report.hints {
-        drop(writeln!(out, "hint: {hint}"));
+        drop(remark(&format!("hint: {hint}")));
     }
     ExitCode::from(report.code)
+}
+
+/// A line for people, who may see it on a terminal however many programs it goes through.
+fn remark(text: &str) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    out.write_all(&visible(text.as_bytes()))?;
+    out.write_all(b"\n")
 }
 
 #[cfg(test)]

@@ -72,6 +72,6 @@ fn cells<K: Listed>(object: &K, extra: &Extra, now: &Now) -> Vec<String> {
         let all: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         cells.push(if all.is_empty() { "<none>".to_owned() } else { all.join(",") });
     }
-    // A tab or newline inside a cell would break the table.
-    cells.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect()
+    // A tab or newline inside a cell would break the table, and other control characters the terminal behind a pager.
+    cells.iter().map(|cell| cell.replace(char::is_control, " ")).collect()
 }

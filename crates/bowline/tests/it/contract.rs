@@ -206,6 +206,17 @@ fn empty_values_that_would_mean_the_opposite_are_refused() {
 }
 
 #[test]
+fn the_help_of_a_command_is_found_in_every_way() {
+    let run = Run::new().called("velero");
+    let help = run.with(&["backup", "create", "--help"]).ok();
+    assert_eq!(run.with(&["help", "backup", "create"]).ok(), help);
+    assert_eq!(run.with(&["help", "create", "backup"]).ok(), run.with(&["create", "backup", "-h"]).ok());
+    assert_eq!(run.with(&["backup", "help"]).ok(), run.with(&["backup"]).ok());
+    assert_eq!(run.with(&["help"]).ok(), run.with(&[]).ok());
+    run.with(&["help", "backup", "creat"]).assert_refused("no command \"backup creat\"", "create");
+}
+
+#[test]
 fn client_settings_are_kept_where_velero_keeps_them() {
     let run = Run::new();
     assert_eq!(run.with(&["client", "config", "get"]).ok(), "");

@@ -12,6 +12,7 @@ mod memory;
 mod places;
 mod velero;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -70,14 +71,24 @@ impl Run {
     }
 
     pub(crate) fn with(&self, line: &[&str]) -> Printed {
-        let output: Output = Command::new(&self.program)
+        self.answering("", line)
+    }
+
+    /// With standard input from a pipe.
+    pub(crate) fn answering(&self, input: &str, line: &[&str]) -> Printed {
+        let mut child = Command::new(&self.program)
             .args(line)
             .env_clear()
             .env("HOME", self.home.path())
             .current_dir(self.home.path())
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // A program that asks nothing may have closed it.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        let output: Output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Printed {
             code: output.status.code().unwrap(),

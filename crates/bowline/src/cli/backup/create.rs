@@ -27,7 +27,7 @@ pub(crate) struct Create {
     /// Name of the backup
     #[arg(value_name = "NAME", required_unless_present = "from_schedule")]
     name: Option<String>,
-    /// Take everything from this schedule's template; the flags that say what to save are ignored
+    /// Take everything from this schedule's template; of other flags only labels and annotations count
     #[arg(long, value_name = "NAME", value_parser = schedule_name)]
     from_schedule: Option<String>,
     /// Write the backup to a folder or to s3://BUCKET/PREFIX, from here and without a server
@@ -98,7 +98,15 @@ impl Create {
     async fn take_from_schedule(self, session: &Session, schedule: &str) -> anyhow::Result<()> {
         let cluster = session.cluster().await?;
         let schedule = cluster.get::<Schedule>(schedule).await?.object;
-        let backup = of_schedule(&schedule, self.name, Timestamp::now());
+        let mut backup = of_schedule(&schedule, self.name, Timestamp::now());
+        for (own, given) in [
+            (&mut backup.metadata.labels, merged(self.labels)),
+            (&mut backup.metadata.annotations, merged(self.annotations)),
+        ] {
+            if !given.is_empty() {
+                own.get_or_insert_default().extend(given);
+            }
+        }
         if self.dry.print(session, &backup)? {
             return Ok(());
         }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bowline_api::request::DeleteBackupRequestSpec;
 use bowline_api::{Backup, DeleteBackupRequest, label};
 
-use crate::cli::deletion::Deletion;
+use crate::cli::deletion::{Deletion, Missing};
+use crate::cluster::{Cluster, Fetched};
 use crate::session::Session;
 
 /// Delete backups with their files, snapshots and restores
@@ -23,18 +24,17 @@ const EXAMPLES: &str = "
 
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let cluster = session.cluster().await?;
-        for backup in self.deletion.agreed::<Backup>(session, &cluster, "backup").await? {
+        let delete = async |cluster: &Cluster, backup: &Fetched<Backup>| {
             cluster.create(&request(&backup.object)).await?;
             session
                 .screen
                 .line(format!("Request to delete backup {:?} submitted successfully.", backup.name()))?;
-            session.screen.line(
+            Ok(session.screen.line(
                 "The backup will be fully deleted after all associated data (disk snapshots, backup files, restores) \
                  are removed.",
-            )?;
-        }
-        Ok(())
+            )?)
+        };
+        self.deletion.each(session, "backup", Missing::Told, delete).await
     }
 }
 

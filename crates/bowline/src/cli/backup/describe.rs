@@ -39,45 +39,51 @@ const EXAMPLES: &str = "
 
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        self.output.check("backup", &self.names)?;
-        let described = match self.from.place(session) {
-            Some(place) => self.in_place(session, place).await?,
-            None => self.in_cluster(session).await?,
-        };
-        let count = described.len();
-        for (at, (backup, companions)) in described.into_iter().enumerate() {
-            let text = self.output.render(
-                || backup::tree(&backup, &companions, self.details),
-                || backup::text(session, &backup, &companions, self.details),
-            )?;
-            session.screen.print(text)?;
-            if at + 1 < count {
-                session.screen.print("\n\n")?;
-            }
+        self.output.check("backup", self.names.len())?;
+        match self.from.place(session) {
+            Some(place) => self.in_place(session, place).await,
+            None => self.in_cluster(session).await,
+        }
+    }
+
+    async fn in_cluster(&self, session: &Session) -> anyhow::Result<()> {
+        let cluster = session.cluster().await?;
+        let found = select::<Backup>(&cluster, &self.names, &self.selection.selector).await?;
+        self.output.check("backup", found.len())?;
+        for (at, backup) in found.iter().map(|found| &found.object).enumerate() {
+            let source =
+                download::Source::new(session, &cluster, &self.trust, &backup.spec.storage_location).await?;
+            let companions = Companions::fetch(&cluster, &source, backup, self.details).await?;
+            self.print(session, at, backup, &companions)?;
         }
         Ok(())
     }
 
-    async fn in_cluster(&self, session: &Session) -> anyhow::Result<Vec<(Backup, Companions)>> {
-        let cluster = session.cluster().await?;
-        let mut described = Vec::new();
-        for found in select::<Backup>(&cluster, &self.names, &self.selection.selector).await? {
-            let backup = found.object;
-            let source =
-                download::Source::new(session, &cluster, &self.trust, &backup.spec.storage_location).await?;
-            let companions = Companions::fetch(&cluster, &source, &backup, self.details).await?;
-            described.push((backup, companions));
+    async fn in_place(&self, session: &Session, place: Place) -> anyhow::Result<()> {
+        let store = local::open(place).await?;
+        let found = store.backups(&session.screen, &self.names).await?;
+        self.output.check("backup", found.len())?;
+        for (at, found) in found.iter().enumerate() {
+            self.print(session, at, &found.object, &store.companions(found.name()).await)?;
         }
-        Ok(described)
+        Ok(())
     }
 
-    async fn in_place(&self, session: &Session, place: Place) -> anyhow::Result<Vec<(Backup, Companions)>> {
-        let store = local::open(place).await?;
-        let mut described = Vec::new();
-        for found in store.backups(&session.screen, &self.names).await? {
-            let companions = store.companions(found.name()).await;
-            described.push((found.object, companions));
+    /// Prints one description before the next is made: the files of all backups may not fit into memory.
+    fn print(
+        &self,
+        session: &Session,
+        at: usize,
+        backup: &Backup,
+        companions: &Companions,
+    ) -> anyhow::Result<()> {
+        if at > 0 {
+            session.screen.print("\n\n")?;
         }
-        Ok(described)
+        let text = self.output.render(
+            || backup::tree(backup, companions, self.details),
+            || backup::text(session, backup, companions, self.details),
+        )?;
+        Ok(session.screen.print(text)?)
     }
 }

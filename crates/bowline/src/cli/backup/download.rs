@@ -33,8 +33,16 @@ pub(crate) struct Download {
 
 impl Download {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let default = || PathBuf::from(format!("{}-data.tar.gz", self.name));
-        let path = given(self.output.as_ref()).cloned().unwrap_or_else(default);
+        let path = match given(self.output.as_ref()) {
+            Some(path) => path.clone(),
+            None => std::path::absolute(format!("{}-data.tar.gz", self.name))?,
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::new(format!("there is no folder {}", folder.display()))
+                .hint("make it, or name another file with --output FILE")
+                .into());
+        }
         if !self.force && path.exists() {
             return Err(Failure::new(format!("the file {} exists", path.display()))
                 .hint("add --force to replace it, or name another one with --output FILE")

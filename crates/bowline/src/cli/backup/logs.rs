@@ -53,9 +53,28 @@ impl Logs {
         let source = download::Source::new(session, &cluster, &self.trust, &backup.spec.storage_location)
             .await?
             .within(self.timeout);
-        let log = source.text(DownloadTargetKind::BackupLog, &self.name).await?;
-        Ok(session.screen.copy(log)?)
+        let log = source.text(DownloadTargetKind::BackupLog, &self.name).await;
+        let invalid = backup.phase() == BackupPhase::FailedValidation;
+        Ok(session
+            .screen
+            .copy(log.map_err(|error| explain_missing(session, "backup", &self.name, invalid, error))?)?)
     }
+}
+
+/// Why there is no log. What was refused before it began has none.
+pub(crate) fn explain_missing(
+    session: &Session,
+    noun: &str,
+    name: &str,
+    invalid: bool,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    if !invalid {
+        return error;
+    }
+    Failure::new(format!("the {noun} {name:?} failed its validation, so that there is no log of it"))
+        .hint(format!("see why: `{} {noun} describe {name}`", session.program()))
+        .into()
 }
 
 /// Files are written when the backup is over, so that there is nothing to show before.

@@ -2,8 +2,8 @@
 
 use bowline_api::{Backup, BackupRepository, BackupStorageLocation, Kind, label};
 
-use crate::cli::deletion::Deletion;
-use crate::cluster::Cluster;
+use crate::cli::deletion::{Deletion, Missing};
+use crate::cluster::{Cluster, Fetched};
 use crate::session::Session;
 
 /// Delete backup storage locations with the objects of their backups; the files stay
@@ -16,16 +16,14 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let cluster = session.cluster().await?;
-        let noun = "backup-location";
-        for location in self.deletion.agreed::<BackupStorageLocation>(session, &cluster, noun).await? {
+        let delete = async |cluster: &Cluster, location: &Fetched<BackupStorageLocation>| {
             let name = location.name();
             cluster.delete::<BackupStorageLocation>(name).await?;
             session.screen.line(format!("Backup storage location {name:?} deleted successfully."))?;
-            delete_labelled::<Backup>(session, &cluster, "backup", name).await?;
-            delete_labelled::<BackupRepository>(session, &cluster, "backup repository", name).await?;
-        }
-        Ok(())
+            delete_labelled::<Backup>(session, cluster, "backup", name).await?;
+            delete_labelled::<BackupRepository>(session, cluster, "backup repository", name).await
+        };
+        self.deletion.each(session, "backup-location", Missing::Told, delete).await
     }
 }
 

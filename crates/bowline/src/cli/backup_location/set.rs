@@ -36,13 +36,20 @@ impl Set {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
         let patch = self.patch()?;
         let cluster = session.cluster().await?;
-        cluster.get::<BackupStorageLocation>(&self.name).await?;
+        let location = cluster.get::<BackupStorageLocation>(&self.name).await?.object;
         if self.default == Some(true) {
-            for other in cluster.list::<BackupStorageLocation>("").await? {
-                if other.object.spec.default && other.name() != self.name {
-                    let patch = json!({ "spec": { "default": false } });
-                    cluster.merge::<BackupStorageLocation>(other.name(), &patch).await?;
-                }
+            let mut others = cluster.list::<BackupStorageLocation>("").await?;
+            others.retain(|other| other.object.spec.default && other.name() != self.name);
+            let changes_nothing = patch == json!({ "spec": { "default": true } });
+            if others.is_empty() && location.spec.default && changes_nothing {
+                return Ok(session.screen.line(format!(
+                    "Backup storage location {:?} is already the default backup storage location.",
+                    self.name
+                ))?);
+            }
+            for other in others {
+                let patch = json!({ "spec": { "default": false } });
+                cluster.merge::<BackupStorageLocation>(other.name(), &patch).await?;
             }
         }
         cluster.merge::<BackupStorageLocation>(&self.name, &patch).await?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::container::{VOLUME, init_container};
 use super::server::Server;
 use crate::failure::Failure;
+use crate::output::screen::Answer;
 use crate::session::Session;
 
 /// Where the server looks for plugins.
@@ -42,14 +43,17 @@ const EXAMPLES: &str = "
 
 impl Add {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        if !self.confirm && !session.environment.stdin_terminal {
-            return Err(Failure::new("nobody is here to confirm that the server restarts with the plugin")
+        let about = "The server restarts with the plugin, and what it is doing is interrupted.";
+        match if self.confirm { Answer::Yes } else { session.screen.confirm(about)? } {
+            Answer::Yes => {}
+            Answer::No => return Ok(()),
+            Answer::Nobody => {
+                return Err(Failure::new(
+                    "nobody is here to confirm that the server restarts with the plugin",
+                )
                 .hint("add --confirm to add it without being asked")
                 .into());
-        }
-        let question = "The server restarts with the plugin, and what it is doing is interrupted. Add it?";
-        if !self.confirm && !session.screen.confirm(question)? {
-            return Ok(());
+            }
         }
         let cluster = session.cluster().await?;
         let server = Server::get(&cluster).await?;

@@ -47,7 +47,7 @@ impl Cat {
             .buffered(AHEAD)
             .boxed();
         while let Some(part) = parts.try_next().await.map_err(failed)? {
-            session.screen.print(part)?;
+            session.screen.bytes(part)?;
         }
         Ok(())
     }

@@ -14,10 +14,11 @@ use crate::cli::flag::{
 };
 use crate::cli::get::{Dry, Form};
 use crate::cli::place::with_settings;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fetched};
 use crate::download::Trust;
 use crate::failure::Failure;
 use crate::local::{self, Place};
+use crate::nearest::did_you_mean;
 use crate::output::encode::{Encoding, encode};
 use crate::output::plan;
 use crate::output::progress::Progress;
@@ -280,7 +281,7 @@ async fn submit(session: &Session, mut restore: Restore, partial: bool, wait: bo
     } else if partial {
         choose_backup(&cluster, &mut restore, partial).await?;
     } else {
-        cluster.get::<Schedule>(&restore.spec.schedule_name).await?;
+        of_schedule(&cluster, &restore.spec.schedule_name).await?;
     }
     let name = cluster.create(&restore).await?.name().to_owned();
     session.screen.line(format!("Restore request {name:?} submitted successfully."))?;
@@ -311,16 +312,31 @@ async fn check_backup(cluster: &Cluster, name: &str) -> anyhow::Result<()> {
 /// Puts the newest backup of the restore's schedule in the schedule's place.
 async fn choose_backup(cluster: &Cluster, restore: &mut Restore, partial: bool) -> anyhow::Result<()> {
     if !restore.spec.schedule_name.is_empty() {
-        cluster.get::<Schedule>(&restore.spec.schedule_name).await?;
         restore.spec.backup_name = newest(cluster, &restore.spec.schedule_name, partial).await?;
         restore.spec.schedule_name.clear();
     }
     check_backup(cluster, &restore.spec.backup_name).await
 }
 
+/// The backups of a schedule, at least one. In a new cluster they are there before the schedule itself is, so that it need not be.
+async fn of_schedule(cluster: &Cluster, schedule: &str) -> anyhow::Result<Vec<Fetched<Backup>>> {
+    let backups = cluster.list::<Backup>(&format!("{}={schedule}", label::SCHEDULE_NAME)).await?;
+    if !backups.is_empty() {
+        return Ok(backups);
+    }
+    let failure = Failure::new(format!("No backups found for the schedule {schedule}"));
+    let names = cluster.names::<Schedule>().await?;
+    let hint = if names.iter().any(|name| name == schedule) {
+        Some(format!("see when it runs: `{} schedule describe {schedule}`", cluster.program))
+    } else {
+        did_you_mean(schedule, names.iter().map(String::as_str))
+    };
+    Err(failure.maybe_hint(hint).into())
+}
+
 /// Name of the newest backup of a schedule that is over and holds something.
 async fn newest(cluster: &Cluster, schedule: &str, partial: bool) -> anyhow::Result<String> {
-    let backups = cluster.list::<Backup>(&format!("{}={schedule}", label::SCHEDULE_NAME)).await?;
+    let backups = of_schedule(cluster, schedule).await?;
     let usable = |backup: &Backup| match backup.phase() {
         BackupPhase::Completed => true,
         phase => partial && phase == BackupPhase::PartiallyFailed,

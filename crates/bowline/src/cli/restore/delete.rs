@@ -2,7 +2,8 @@
 
 use bowline_api::Restore;
 
-use crate::cli::deletion::Deletion;
+use crate::cli::deletion::{Deletion, Missing};
+use crate::cluster::{Cluster, Fetched};
 use crate::session::Session;
 
 /// Delete restores and their logs; the restored objects stay
@@ -15,17 +16,16 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let cluster = session.cluster().await?;
-        for restore in self.deletion.agreed::<Restore>(session, &cluster, "restore").await? {
+        let delete = async |cluster: &Cluster, restore: &Fetched<Restore>| {
             cluster.delete::<Restore>(restore.name()).await?;
             session
                 .screen
                 .line(format!("Request to delete restore {:?} submitted successfully.", restore.name()))?;
-            session.screen.line(
+            Ok(session.screen.line(
                 "The restore will be fully deleted after all associated data (restore files in object storage) are \
                  removed.",
-            )?;
-        }
-        Ok(())
+            )?)
+        };
+        self.deletion.each(session, "restore", Missing::Refused, delete).await
     }
 }

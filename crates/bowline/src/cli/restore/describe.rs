@@ -40,12 +40,13 @@ const EXAMPLES: &str = "
 
 impl Describe {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        self.output.check("restore", &self.names)?;
+        self.output.check("restore", self.names.len())?;
         if let Some(place) = self.from.place(session) {
             return self.in_place(session, &local::open(place).await?).await;
         }
         let cluster = session.cluster().await?;
         let restores = select::<Restore>(&cluster, &self.names, &self.selection.selector).await?;
+        self.output.check("restore", restores.len())?;
         for (at, found) in restores.iter().enumerate() {
             let restore = &found.object;
             let backup = cluster.find::<Backup>(&restore.spec.backup_name).await?;

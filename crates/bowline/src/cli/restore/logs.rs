@@ -1,8 +1,10 @@
 //! `restore logs`.
 
 use bowline_api::request::DownloadTargetKind;
+use bowline_api::restore::RestorePhase;
 use bowline_api::{Backup, Duration, Restore};
 
+use crate::cli::backup::explain_missing;
 use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
 use crate::failure::Failure;
@@ -50,6 +52,10 @@ impl Logs {
         let location = backup.map(|backup| backup.object.spec.storage_location).unwrap_or_default();
         let source =
             download::Source::new(session, &cluster, &self.trust, &location).await?.within(self.timeout);
-        Ok(session.screen.copy(source.text(DownloadTargetKind::RestoreLog, &self.name).await?)?)
+        let log = source.text(DownloadTargetKind::RestoreLog, &self.name).await;
+        let invalid = phase == RestorePhase::FailedValidation;
+        Ok(session
+            .screen
+            .copy(log.map_err(|error| explain_missing(session, "restore", &self.name, invalid, error))?)?)
     }
 }

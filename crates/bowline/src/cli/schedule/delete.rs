@@ -2,7 +2,8 @@
 
 use bowline_api::Schedule;
 
-use crate::cli::deletion::Deletion;
+use crate::cli::deletion::{Deletion, Missing};
+use crate::cluster::{Cluster, Fetched};
 use crate::session::Session;
 
 /// Delete schedules; their backups stay
@@ -15,11 +16,10 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<()> {
-        let cluster = session.cluster().await?;
-        for schedule in self.deletion.agreed::<Schedule>(session, &cluster, "schedule").await? {
+        let delete = async |cluster: &Cluster, schedule: &Fetched<Schedule>| {
             cluster.delete::<Schedule>(schedule.name()).await?;
-            session.screen.line(format!("Schedule deleted: {}", schedule.name()))?;
-        }
-        Ok(())
+            Ok(session.screen.line(format!("Schedule deleted: {}", schedule.name()))?)
+        };
+        self.deletion.each(session, "schedule", Missing::Told, delete).await
     }
 }

@@ -71,7 +71,7 @@ impl Surroundings {
             None => "all custom resources of velero.io with their definitions".to_owned(),
             Some(other) => format!("no definitions, as the server in {other:?} needs them"),
         });
-        format!("To be deleted: {}. The backups in the object store stay. Continue?", gone.join("; "))
+        format!("To be deleted: {}. The backups in the object store stay.", gone.join("; "))
     }
 }
 

@@ -65,3 +65,49 @@ fn what_is_not_there_is_no_error_when_it_is_to_go() {
     let printed = memory.velero().with(&["schedule", "delete", "-l", "team=none", "--confirm"]).ok();
     assert_eq!(printed, "No schedules found\n");
 }
+
+#[test]
+fn a_name_of_nothing_is_an_error_when_the_others_are_deleted() {
+    let memory = memory();
+    let printed = memory.velero().with(&["backup", "delete", "a", "gone", "lost", "--confirm"]);
+    assert_eq!(printed.code, 1);
+    assert!(printed.stdout.contains("Request to delete backup \"a\" submitted"), "{}", printed.stdout);
+    for name in ["gone", "lost"] {
+        let error = format!("backups.velero.io {name:?} not found");
+        assert!(printed.stderr.lines().next().unwrap().contains(&error), "{}", printed.stderr);
+    }
+    let printed = memory.velero().with(&["schedule", "delete", "gone", "a", "--confirm"]);
+    assert_eq!((printed.code, printed.stdout.as_str()), (1, "Schedule deleted: a\n"));
+    assert_eq!(memory.objects("schedules").len(), 2);
+}
+
+#[test]
+fn no_restore_is_deleted_when_one_of_the_names_is_of_nothing() {
+    let memory = memory();
+    for names in [&["gone"][..], &["a", "gone"]] {
+        let line = [&["restore", "delete"], names, &["--confirm"]].concat();
+        memory
+            .velero()
+            .with(&line)
+            .assert_refused("restores.velero.io \"gone\" not found", "there is a, b, c");
+    }
+    assert_eq!(memory.objects("restores").len(), 3);
+}
+
+#[test]
+fn an_answer_may_come_through_a_pipe() {
+    let memory = memory();
+    let question = "Are you sure you want to continue (Y/N)? ";
+    let declined = memory.velero().answering("n\n", &["backup", "delete", "a"]);
+    assert_eq!((declined.code, declined.stdout.as_str()), (0, question));
+    assert_eq!(memory.objects("deletebackuprequests").len(), 0);
+    let agreed = memory.velero().answering("what?\nY\n", &["backup", "delete", "a"]).ok();
+    assert!(agreed.starts_with(&question.repeat(2)) && agreed.contains("submitted successfully"), "{agreed}");
+    assert_eq!(memory.objects("deletebackuprequests").len(), 1);
+    memory.velero().answering("yes", &["restore", "delete", "--all"]).ok();
+    assert_eq!(memory.objects("restores").len(), 0);
+    memory
+        .velero()
+        .with(&["schedule", "delete", "a"])
+        .assert_refused("nobody is here to confirm", "--confirm");
+}

@@ -163,6 +163,37 @@ fn a_log_is_refused_until_it_is_written() {
 }
 
 #[test]
+fn what_failed_its_validation_has_no_log_and_says_where_the_reason_is() {
+    let memory = memory();
+    memory.answer_downloads();
+    memory.put_backup("p", "FailedValidation");
+    let invalid = json!({ "spec": { "backupName": "p" }, "status": { "phase": "FailedValidation" } });
+    memory.put("Restore", "p", &invalid);
+    for noun in ["backup", "restore"] {
+        let hint = format!("`velero {noun} describe p`");
+        memory.velero().with(&[noun, "logs", "p"]).assert_refused("failed its validation", &hint);
+    }
+    // A server that got further has written one.
+    memory.put_file("BackupLog/p", crate::download::gzip("policies\n"));
+    assert_eq!(memory.velero().with(&["backup", "logs", "p"]).ok(), "policies\n");
+}
+
+#[test]
+fn the_only_backup_that_is_found_is_described_as_json_without_its_name() {
+    let memory = memory();
+    memory.answer_downloads();
+    let describe = |line: &[&str]| {
+        let line = [&["backup", "describe", "-o", "json"], line].concat();
+        memory.velero().with(&line)
+    };
+    let only: Value =
+        serde_json::from_str(&describe(&["-l", "velero.io/storage-location=other"]).ok()).unwrap();
+    assert_eq!(only["metadata"]["name"], "c");
+    assert_eq!(describe(&["-l", "velero.io/storage-location=none"]).ok(), "");
+    describe(&[]).assert_refused("one backup, not 3", "one name");
+}
+
+#[test]
 fn a_log_is_printed_as_text() {
     let memory = memory();
     memory.answer_downloads();
@@ -204,11 +235,47 @@ fn at_a_terminal(memory: &Memory, line: &str, answer: &str, variables: &[(&str, 
 fn at_a_terminal_a_question_is_asked_before_anything_is_deleted() {
     let memory = memory();
     let said = at_a_terminal(&memory, "backup delete a", "n\n", &[]);
-    assert!(said.contains("Delete backup a? (y/N)"), "{said}");
+    assert!(said.contains("Delete backup a?\r\nAre you sure you want to continue (Y/N)?"), "{said}");
     assert_eq!(memory.objects("deletebackuprequests").len(), 0);
     let said = at_a_terminal(&memory, "backup delete a", "y\n", &[]);
     assert!(said.contains("submitted successfully"), "{said}");
     assert_eq!(memory.objects("deletebackuprequests").len(), 1);
+}
+
+#[test]
+fn a_name_that_nothing_can_have_is_not_there_and_is_no_part_of_a_request() {
+    let memory = memory();
+    for name in ["", "A", "a b", "a/status", "../restores", "a?x=y", "a%2e", "é"] {
+        for line in [["backup", "get", name], ["backup", "describe", name], ["restore", "logs", name]] {
+            let printed = memory.velero().with(&line);
+            let expected = format!("{name:?} not found");
+            assert!(printed.code == 1 && printed.stderr.contains(&expected), "{line:?}: {}", printed.stderr);
+        }
+    }
+    let paths: Vec<String> = memory.seen().into_iter().map(|seen| seen.path).collect();
+    let lists = ["/backups", "/restores", "/namespaces"];
+    assert!(paths.iter().all(|path| lists.iter().any(|list| path.ends_with(list))), "{paths:?}");
+}
+
+#[test]
+fn control_characters_of_others_do_not_reach_a_terminal() {
+    let memory = memory();
+    memory.answer_downloads();
+    let log = "one \x1b[2J\x1b]0;title\x07 \u{9b}1m\n";
+    memory.put_file("BackupLog/a", crate::download::gzip(log));
+    let status = json!({ "phase": "Failed", "failureReason": "why \x1b[2J" });
+    memory.put("Backup", "z", &json!({ "metadata": { "annotations": { "a": "b\x1bc" } }, "status": status }));
+    let said = at_a_terminal(&memory, "backup logs a", "", &[]);
+    assert!(said.contains("one \\x1b[2J\\x1b]0;title\\x07 \\x9b1m"), "{said:?}");
+    let said = at_a_terminal(&memory, "backup describe z", "", &[("NO_COLOR", "1")]);
+    assert!(
+        !said.contains('\x1b') && said.contains("why \\x1b[2J") && said.contains("a=b\\x1bc"),
+        "{said:?}"
+    );
+    let said = at_a_terminal(&memory, "backup get 'n\x1b[2J'", "", &[]);
+    assert!(!said.contains('\x1b') && said.contains("not found"), "{said:?}");
+    // A file gets what is stored.
+    assert_eq!(memory.velero().with(&["backup", "logs", "a"]).ok(), log);
 }
 
 #[test]

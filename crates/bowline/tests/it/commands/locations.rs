@@ -62,6 +62,8 @@ fn there_is_one_default_location() {
     memory.velero().with(&create).ok();
     memory.velero().with(&["backup-location", "set", "second", "--default"]).ok();
     assert_eq!(spec(&memory, "second")["default"], true);
+    let again = memory.velero().with(&["backup-location", "set", "second", "--default"]).ok();
+    assert_eq!(again, "Backup storage location \"second\" is already the default backup storage location.\n");
     assert_ne!(spec(&memory, "default")["default"], true);
     let table = memory.velero().with(&["backup-location", "get", "--default"]).ok();
     assert!(table.lines().count() == 2 && table.contains("second"), "{table}");

@@ -81,7 +81,7 @@ fn labels_or_all_choose_what_is_paused() {
 fn a_backup_from_a_schedule_takes_its_template_and_no_filters_of_the_line() {
     let memory = with_schedule(&json!({ "team": "a" }));
     let line = ["backup", "create", "now", "--from-schedule", "daily", "--include-namespaces", "other"];
-    memory.velero().with(&line).ok();
+    memory.velero().with(&[&line[..], &["--labels", "why=drill", "--annotations", "who=me"]].concat()).ok();
     let backup = memory.object("backups", "now").unwrap();
     assert_eq!(
         (&backup["spec"]["includedNamespaces"], &backup["spec"]["ttl"]),
@@ -89,6 +89,7 @@ fn a_backup_from_a_schedule_takes_its_template_and_no_filters_of_the_line() {
     );
     let labels = &backup["metadata"]["labels"];
     assert_eq!((&labels["team"], &labels["velero.io/schedule-name"]), (&json!("a"), &json!("daily")));
+    assert_eq!((&labels["why"], &backup["metadata"]["annotations"]["who"]), (&json!("drill"), &json!("me")));
 }
 
 #[test]
@@ -112,6 +113,22 @@ fn a_restore_from_a_schedule_names_it_or_with_partial_failures_the_newest_backup
     assert_eq!(made("b", &["--allow-partially-failed"]), ["", "new"]);
     let said = memory.velero().with(&from).ok();
     assert!(said.starts_with("Restore request \"daily-2"), "{said}");
+}
+
+#[test]
+fn in_a_new_cluster_a_schedule_is_restored_from_by_its_backups_alone() {
+    let memory = Memory::start();
+    let from = ["restore", "create", "r", "--from-schedule", "daily"];
+    memory.put("Schedule", "dayly", &json!({ "spec": { "schedule": "@daily", "template": {} } }));
+    memory.velero().with(&from).assert_refused("No backups found for the schedule daily", "dayly");
+    let labels = json!({ "velero.io/schedule-name": "daily" });
+    memory.put(
+        "Backup",
+        "b",
+        &json!({ "metadata": { "labels": labels }, "status": { "phase": "Completed" } }),
+    );
+    memory.velero().with(&from).ok();
+    assert_eq!(memory.object("restores", "r").unwrap()["spec"]["scheduleName"], "daily");
 }
 
 #[test]
