@@ -4,6 +4,7 @@ mod ranges;
 mod segments;
 mod writer;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::blob::{BlobMetadata, BlobStore};
 use crate::budget::Budget;
+use crate::buffers::{Buffer, Buffers};
 use crate::clock::Clock;
 use crate::compression::{self, CompressionId};
 use crate::content_id::ContentId;
@@ -51,6 +53,8 @@ pub struct ContentStore {
     /// Held while the index is replaced, so that no refresh forgets what a writer adds meanwhile.
     pub(crate) refreshing: tokio::sync::Mutex<()>,
     segments: SegmentCache,
+    /// For contents that are decrypted, used and forgotten.
+    buffers: Arc<Buffers>,
 }
 
 /// The parameters of the repository as of their last reading.
@@ -86,6 +90,7 @@ impl ContentStore {
             index: RwLock::default(),
             names: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
+            buffers: Arc::default(),
         };
         contents.refresh().await?;
         Ok(contents)
@@ -276,13 +281,30 @@ impl ContentStore {
         decode(&self.sealer, entry, stored)
     }
 
-    /// As [`ContentStore::decode`], and the result has the hash that names it.
-    pub(crate) fn decode_verified(&self, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
-        let plain = self.decode(entry, stored)?;
+    /// As [`ContentStore::decode`], into a buffer that is used again; the bytes lie there as at `place` of a file.
+    pub(crate) fn decode_into<'b>(
+        &self,
+        entry: &IndexEntry,
+        stored: &[u8],
+        (buffer, place): (&'b mut Buffer, u64),
+    ) -> Result<Cow<'b, [u8]>> {
+        let what = format!("content {}", entry.id);
+        let plain = self.sealer.open_into(&what, entry.id.iv(), stored, (buffer, place))?;
+        unpack(what, entry, plain.into())
+    }
+
+    /// A buffer for [`ContentStore::decode_into`].
+    pub(crate) fn buffer(&self) -> Buffer {
+        self.buffers.take_used()
+    }
+
+    /// Decodes what is stored for `entry`, and looks whether it has the hash that names it.
+    pub(crate) fn check(&self, entry: &IndexEntry, stored: &[u8], buffer: &mut Buffer) -> Result<()> {
+        let plain = self.decode_into(entry, stored, (buffer, 0))?;
         if self.sealer.hasher().hash(&plain).as_slice() != entry.id.digest() {
             return Err(Error::damaged(format!("content {}", entry.id), "its hash is not its name"));
         }
-        Ok(plain)
+        Ok(())
     }
 
     /// The entries in the recovery index at the end of a pack.
@@ -298,10 +320,15 @@ impl ContentStore {
 fn decode(sealer: &Sealer, entry: &IndexEntry, stored: Vec<u8>) -> Result<Vec<u8>> {
     let what = format!("content {}", entry.id);
     let plain = sealer.open(&what, entry.id.iv(), stored)?;
+    Ok(unpack(what, entry, plain.into())?.into_owned())
+}
+
+/// Decompresses what was decrypted, and holds it to what the index says.
+fn unpack<'p>(what: String, entry: &IndexEntry, plain: Cow<'p, [u8]>) -> Result<Cow<'p, [u8]>> {
     let plain = if entry.compression == CompressionId::NONE {
         plain
     } else if compression::header(&plain) == Some(entry.compression) {
-        compression::decompress(&what, &plain, entry.original_length as usize)?
+        compression::decompress(&what, &plain, entry.original_length as usize)?.into()
     } else {
         return Err(Error::damaged(what, "its compression is not what the index says"));
     };

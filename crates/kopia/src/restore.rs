@@ -9,6 +9,7 @@ mod plan;
 mod target;
 mod walk;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,9 @@ use std::sync::{Mutex, PoisonError};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::Budget;
-use crate::content::{ContentStore, blocking};
+use self::fetch::{Fetcher, Receiver};
+use self::plan::Wanted;
+use crate::content::coalesce;
 use crate::object::{ObjectId, ObjectReader};
 use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind};
 use crate::{Error, Repository, Result};
@@ -53,7 +55,7 @@ impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             parallel_reads: 16,
-            read_memory: 24 << 20,
+            read_memory: 64 << 20,
             overwrite: true,
             sparse: false,
             owners: true,
@@ -97,6 +99,8 @@ pub struct Restored {
 }
 
 const MAX_FAILURES: usize = 100;
+/// Pieces of a stream that are sorted by their place together.
+const PLANNED_PIECES: usize = 64;
 
 /// Counted by all threads.
 #[derive(Debug, Default)]
@@ -170,33 +174,41 @@ pub async fn restore_object(
     target: Arc<File>,
     options: &RestoreOptions,
 ) -> Result<u64> {
-    let contents: &ContentStore = repository.contents();
-    let reader = ObjectReader::open(contents, object).await?;
-    let budget = Budget::new(options.read_memory);
-    let pieces = stream::iter(reader.pieces().to_vec()).map(|piece| {
-        let (reader, target, budget) = (&reader, target.clone(), &budget);
-        async move {
-            let _room = budget.take(piece.length).await?;
-            if options.cancel.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let data = reader.read_piece(&piece).await?;
-            let sparse = options.sparse;
-            let length = data.len() as u64;
-            blocking(move || {
-                target::write_at(&target, piece.start, &data, sparse).map_err(|source| Error::File {
-                    action: "write",
-                    path: "the target".into(),
-                    source,
-                })
-            })
-            .await?;
-            options.observer.on_bytes(length);
-            Ok(())
-        }
+    let contents = repository.contents();
+    let (pieces, length) = {
+        let reader = ObjectReader::open(contents, object).await?;
+        (reader.pieces().to_vec(), reader.length())
+    };
+    let stream = Arc::new(Stream { target, options: options.clone() });
+    let fetcher = Fetcher::new(contents.clone(), stream, options);
+    let wanted = pieces.into_iter().filter(|piece| piece.length > 0).map(|piece| {
+        let entry = contents.entry(&piece.content())?;
+        Ok::<_, Error>(Wanted { file: (), piece, entry })
     });
-    pieces.buffer_unordered(options.parallel_reads.max(1)).try_collect::<()>().await?;
-    Ok(reader.length())
+    let planned = stream::iter(wanted).try_chunks(PLANNED_PIECES).map_err(|failed| failed.1);
+    planned
+        .map_ok(|wanted| stream::iter(coalesce(wanted)).map(Ok))
+        .try_flatten()
+        .try_for_each_concurrent(options.parallel_reads.max(1), |read| fetcher.fetch(read))
+        .await?;
+    Ok(length)
+}
+
+/// An open file or block device that an object is written to.
+#[derive(Debug)]
+struct Stream {
+    target: Arc<File>,
+    options: RestoreOptions,
+}
+
+impl Receiver<()> for Stream {
+    fn receive(&self, wanted: &Wanted<()>, data: Result<Cow<'_, [u8]>>) -> Result<()> {
+        let data = data?;
+        target::write_at(&self.target, wanted.piece.start, &data, self.options.sparse)
+            .map_err(|source| Error::File { action: "write", path: "the target".into(), source })?;
+        self.options.observer.on_bytes(data.len() as u64);
+        Ok(())
+    }
 }
 
 /// The only entry of a snapshot whose root is a block device (see [`crate::upload::upload_stream`]).

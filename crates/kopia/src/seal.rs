@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::buffers::Buffer;
 use crate::crypto::{
     ContentCipher, Digest, ENCRYPTION_OVERHEAD, EncryptionAlgorithm, HashAlgorithm, Hasher, kdf,
 };
@@ -67,13 +68,31 @@ impl Sealer {
 
     /// What was sealed under `iv`; `what` names it in errors.
     pub(crate) fn open(&self, what: &str, iv: &[u8], stored: Vec<u8>) -> Result<Vec<u8>> {
-        let stored = match &self.ecc {
-            None => stored,
-            Some(ecc) => {
-                ecc.recover(&stored).ok_or_else(|| Error::damaged(what, "too many shards are damaged"))?
-            }
-        };
+        let stored = self.recovered(what, stored.into())?.into_owned();
         self.cipher.decrypt(iv, stored).ok_or_else(|| Error::damaged(what, "it does not decrypt"))
+    }
+
+    /// As [`Sealer::open`], into a buffer that is used again; the bytes lie there as at `place` of a file.
+    pub(crate) fn open_into<'b>(
+        &self,
+        what: &str,
+        iv: &[u8],
+        stored: &[u8],
+        (buffer, place): (&'b mut Buffer, u64),
+    ) -> Result<&'b [u8]> {
+        let stored = self.recovered(what, stored.into())?;
+        let length = stored.len().checked_sub(ENCRYPTION_OVERHEAD);
+        let plain = length.map(|length| buffer.placed(place, length));
+        plain
+            .and_then(|plain| self.cipher.decrypt_over(iv, &stored, plain).map(|()| &*plain))
+            .ok_or_else(|| Error::damaged(what, "it does not decrypt"))
+    }
+
+    /// The bytes below the error correction.
+    fn recovered<'s>(&self, what: &str, stored: Cow<'s, [u8]>) -> Result<Cow<'s, [u8]>> {
+        let Some(ecc) = &self.ecc else { return Ok(stored) };
+        let recovered = ecc.recover(&stored).map(Cow::Owned);
+        recovered.ok_or_else(|| Error::damaged(what, "too many shards are damaged"))
     }
 
     /// Name and bytes of a whole encrypted blob.

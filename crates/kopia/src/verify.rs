@@ -164,8 +164,9 @@ async fn verify_range(
         contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack)?;
     let contents = contents.clone();
     blocking(move || {
+        let mut buffer = contents.buffer();
         let check = |entry: &IndexEntry| {
-            let checked = contents.decode_verified(entry, bytes[read.slice(entry)].to_vec());
+            let checked = contents.check(entry, &bytes[read.slice(entry)], &mut buffer);
             checked.err().map(|error| format!("{error} (pack {})", entry.pack))
         };
         Ok((read.items.len() as u64, read.items.iter().filter_map(check).collect()))

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use fs_err as fs;
+use fs_err::os::unix::fs::FileExt as _;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{BlobError, BlobMetadata, BlobResult, BlobStore, PutOptions, check_name};
+use crate::buffers::Buffers;
 
 const SUFFIX: &str = ".f";
 const SHARDS_FILE: &str = ".shards";
@@ -29,7 +31,14 @@ const SHARDS_FILE: &str = ".shards";
 pub struct FileSystemStore {
     root: Arc<Path>,
     sharding: Arc<Sharding>,
+    /// For the long reads of a restore.
+    buffers: Arc<Buffers>,
 }
+
+/// Shorter reads get memory of their own.
+const LONG_READ: usize = 1 << 20;
+/// Buffers that wait for the next long read.
+const BUFFERS: usize = 8;
 
 /// The content of `.shards`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,7 +100,8 @@ impl FileSystemStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Sharding::legacy(),
             Err(error) => return Err(from_io(error)),
         };
-        Ok(Self { root: root.into(), sharding: Arc::new(sharding) })
+        let buffers = Arc::new(Buffers::keeping(BUFFERS));
+        Ok(Self { root: root.into(), sharding: Arc::new(sharding), buffers })
     }
 
     /// Prepares a folder for a new repository; an existing one keeps its sharding.
@@ -127,7 +137,12 @@ impl FileSystemStore {
 #[async_trait]
 impl BlobStore for FileSystemStore {
     async fn get(&self, id: &str, range: Option<Range<u64>>) -> BlobResult<Bytes> {
-        self.blocking(id, move |path| read(path, range.as_ref())).await
+        let buffers = self.buffers.clone();
+        self.blocking(id, move |path| match range {
+            Some(range) => read_range(path, range, &buffers),
+            None => fs::read(path).map(Bytes::from).map_err(from_io),
+        })
+        .await
     }
 
     async fn put(&self, id: &str, data: Bytes, options: PutOptions) -> BlobResult<()> {
@@ -205,21 +220,20 @@ fn walk(
     Ok(true)
 }
 
-fn read(path: &Path, range: Option<&Range<u64>>) -> BlobResult<Bytes> {
-    let mut file = fs::File::open(path).map_err(from_io)?;
-    let Some(&Range { start, end }) = range else {
-        let mut data = Vec::new();
-        file.read_to_end(&mut data).map_err(from_io)?;
-        return Ok(data.into());
-    };
-    let length = file.metadata().map_err(from_io)?.len();
-    if start > end || end > length {
+fn read_range(path: &Path, Range { start, end }: Range<u64>, buffers: &Arc<Buffers>) -> BlobResult<Bytes> {
+    let file = fs::File::open(path).map_err(from_io)?;
+    if start > end || end > file.metadata().map_err(from_io)?.len() {
         return Err(BlobError::InvalidRange { start, end });
     }
-    let mut data = vec![0; (end - start) as usize];
-    file.seek(SeekFrom::Start(start)).map_err(from_io)?;
-    file.read_exact(&mut data).map_err(from_io)?;
-    Ok(data.into())
+    let length = (end - start) as usize;
+    if length < LONG_READ {
+        let mut data = vec![0; length];
+        file.read_exact_at(&mut data, start).map_err(from_io)?;
+        return Ok(data.into());
+    }
+    let mut data = buffers.take_of(length);
+    file.read_exact_at(&mut data, start).map_err(from_io)?;
+    Ok(Bytes::from_owner(data))
 }
 
 /// Writes beside the target, makes it durable, and renames it into place.

@@ -97,6 +97,15 @@ impl ContentCipher {
         Some(stored)
     }
 
+    /// Decrypts `stored` over what is in `plain`, which is shorter by [`ENCRYPTION_OVERHEAD`]. `None` when it is not what was
+    /// written under `iv`; `plain` means nothing then.
+    pub(crate) fn decrypt_over(&self, iv: &[u8], stored: &[u8], plain: &mut [u8]) -> Option<()> {
+        let (nonce, sealed) = stored.split_at_checked(NONCE)?;
+        let (ciphertext, tag) = sealed.split_at_checked(plain.len())?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        self.key(iv)?.open_separate_gather(nonce, Aad::from(iv), ciphertext, tag, plain).ok()
+    }
+
     fn key(&self, iv: &[u8]) -> Option<LessSafeKey> {
         let key = hmac::sign(&self.secret, iv);
         UnboundKey::new(self.algorithm.aead(), key.as_ref()).ok().map(LessSafeKey::new)
@@ -163,13 +172,19 @@ mod tests {
             let mut stored = Vec::new();
             cipher.encrypt(&[1; 16], b"content", &mut stored).unwrap();
             assert_eq!(stored.len(), 7 + ENCRYPTION_OVERHEAD);
-            assert_eq!(cipher.decrypt(&[1; 16], stored.clone()).unwrap(), b"content");
-            assert!(cipher.decrypt(&[2; 16], stored.clone()).is_none());
+            let over = |iv: &[u8], stored: &[u8]| {
+                let mut plain = vec![9; stored.len().saturating_sub(ENCRYPTION_OVERHEAD)];
+                let decrypted = cipher.decrypt_over(iv, stored, &mut plain).map(|()| plain);
+                assert_eq!(decrypted, cipher.decrypt(iv, stored.to_vec()));
+                decrypted
+            };
+            assert_eq!(over(&[1; 16], &stored).unwrap(), b"content");
+            assert!(over(&[2; 16], &stored).is_none());
             for length in 0..stored.len() {
-                assert!(cipher.decrypt(&[1; 16], stored[..length].to_vec()).is_none());
+                assert!(over(&[1; 16], &stored[..length]).is_none());
                 let mut flipped = stored.clone();
                 flipped[length] ^= 1;
-                assert!(cipher.decrypt(&[1; 16], flipped).is_none());
+                assert!(over(&[1; 16], &flipped).is_none());
             }
         }
     }

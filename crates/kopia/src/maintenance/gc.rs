@@ -104,7 +104,7 @@ async fn undelete(job: &Job<'_>, writer: &crate::Writer, needed: Vec<IndexEntry>
             let stored = store.get(&entry.pack, Some(entry.range())).await.blob("read", &entry.pack)?;
             let (contents, writer) = (job.contents().clone(), writer.contents().clone());
             blocking(move || {
-                contents.decode_verified(&entry, stored.to_vec())?;
+                contents.check(&entry, &stored, &mut contents.buffer())?;
                 writer.rewrite(&entry, &stored, false)
             })
             .await

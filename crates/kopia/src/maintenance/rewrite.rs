@@ -122,10 +122,11 @@ async fn move_contents(
     let (contents, writer) = (contents.clone(), writer.clone());
     blocking(move || {
         let mut report = RewriteReport::default();
+        let mut buffer = contents.buffer();
         for entry in &read.items {
             let stored = &bytes[read.slice(entry)];
-            match contents.decode_verified(entry, stored.to_vec()) {
-                Ok(_) => {
+            match contents.check(entry, stored, &mut buffer) {
+                Ok(()) => {
                     writer.rewrite(entry, stored, entry.deleted)?;
                     report.contents += 1;
                     report.bytes += stored.len() as u64;

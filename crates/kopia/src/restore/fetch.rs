@@ -1,111 +1,142 @@
-//! Carries out reads, and writes what they bring.
+//! Carries out reads, and hands on what they bring, piece by piece.
 
-use std::fs::File;
-use std::io;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::RestoreOptions;
 use super::plan::{Read, Wanted};
-use super::target::{Restoring, Target, write_at};
+use crate::budget::Budget;
+use crate::buffers::Buffer;
 use crate::content::{ContentStore, blocking};
-use crate::content_id::ContentId;
 use crate::error::BlobContext;
 use crate::object::Piece;
 use crate::{Error, Result, compression};
 
-/// Reads one range and writes all files, or parts of files, in it.
-pub(super) async fn carry_out(contents: &Arc<ContentStore>, target: &Arc<Target>, read: Read) -> Result<()> {
-    if target.options.cancel.is_cancelled() {
-        return Err(Error::Cancelled);
-    }
-    match contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack) {
-        Ok(bytes) => {
-            let (contents, target) = (contents.clone(), target.clone());
-            blocking(move || {
-                write_all(&contents, &target, &bytes, &read);
-                Ok(())
-            })
-            .await
-        }
-        Err(error) if error.is_retryable() => Err(error),
-        Err(error) => {
-            debug!(pack = &*read.pack, error = %error, "read contents one by one");
-            one_by_one(contents, target, read.items).await
-        }
-    }
+/// Bytes that are decrypted at the same time. More would help only stores faster than any memory.
+const DECRYPTING: usize = 16 << 20;
+
+/// Takes the pieces of files, from several blocking threads at once.
+pub(super) trait Receiver<F>: Send + Sync + 'static {
+    /// The whole piece, or why it cannot be had. An error ends the restore.
+    fn receive(&self, wanted: &Wanted<F>, data: Result<Cow<'_, [u8]>>) -> Result<()>;
 }
 
-fn write_all(contents: &ContentStore, target: &Target, bytes: &Bytes, read: &Read) {
-    // Neighbours are often the same content, for files that are equal.
-    let mut last: Option<(ContentId, Vec<u8>)> = None;
-    for want in &read.items {
-        if last.as_ref().is_none_or(|(id, _)| *id != want.entry.id) {
-            let stored = bytes[read.slice(&want.entry)].to_vec();
-            let data = contents.decode(&want.entry, stored).and_then(|data| uncompressed(&want.piece, data));
-            last = data
-                .map_err(|error| target.piece_failed(&want.file, &error))
-                .ok()
-                .map(|data| (want.entry.id, data));
-        }
-        match &last {
-            Some((_, data)) => write_piece(target, want, data),
-            None => target.piece_done(&want.file, Ok(None)),
-        }
-    }
+/// Reads ranges, and decrypts what they bring, within bounds.
+#[derive(Debug)]
+pub(super) struct Fetcher<R> {
+    contents: Arc<ContentStore>,
+    receiver: Arc<R>,
+    cancel: CancellationToken,
+    reading: Budget,
+    decrypting: Budget,
 }
 
-/// The pack is gone or cut short: each content is looked for again, on its own.
-async fn one_by_one(contents: &Arc<ContentStore>, target: &Arc<Target>, wanted: Vec<Wanted>) -> Result<()> {
-    for want in wanted {
-        let data = match contents.read(&want.entry.id).await {
-            Err(error) if error.is_retryable() => return Err(error),
-            other => other.and_then(|data| uncompressed(&want.piece, data.into())),
-        };
-        let target = target.clone();
-        blocking(move || {
-            match data {
-                Ok(data) => write_piece(&target, &want, &data),
-                Err(error) => {
-                    target.piece_failed(&want.file, &error);
-                    target.piece_done(&want.file, Ok(None));
-                }
+impl<R> Fetcher<R> {
+    pub(super) fn new(contents: Arc<ContentStore>, receiver: Arc<R>, options: &RestoreOptions) -> Self {
+        Self {
+            contents,
+            receiver,
+            cancel: options.cancel.clone(),
+            reading: Budget::new(options.read_memory),
+            decrypting: Budget::new(DECRYPTING),
+        }
+    }
+
+    /// Reads one range, and hands over all pieces in it.
+    pub(super) async fn fetch<F>(&self, read: Read<F>) -> Result<()>
+    where
+        F: Send + 'static,
+        R: Receiver<F>,
+    {
+        let _room = self.reading.take(read.range.end - read.range.start).await?;
+        if self.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match self.contents.store().get(&read.pack, Some(read.range.clone())).await.blob("read", &read.pack) {
+            Ok(bytes) => {
+                let largest = read.items.iter().map(|item| item.entry.packed_length).max();
+                let _room = self.decrypting.take(largest.unwrap_or_default().into()).await?;
+                let (contents, receiver) = (self.contents.clone(), self.receiver.clone());
+                blocking(move || hand_over(&contents, &*receiver, &bytes, &read)).await
             }
-            Ok(())
-        })
-        .await?;
+            Err(error) if error.is_retryable() => Err(error),
+            Err(error) => {
+                debug!(pack = &*read.pack, error = %error, "read contents one by one");
+                self.one_by_one(read.items).await
+            }
+        }
+    }
+
+    /// The pack is gone or cut short: each content is looked for again, on its own.
+    async fn one_by_one<F>(&self, items: Vec<Wanted<F>>) -> Result<()>
+    where
+        F: Send + 'static,
+        R: Receiver<F>,
+    {
+        for wanted in items {
+            let data = match self.contents.read(&wanted.entry.id).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                other => other,
+            };
+            let receiver = self.receiver.clone();
+            blocking(move || {
+                let data = data.and_then(|data| uncompressed(&wanted.piece, Vec::from(data).into()));
+                receiver.receive(&wanted, data)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn hand_over<F, R: Receiver<F>>(
+    contents: &ContentStore,
+    receiver: &R,
+    bytes: &Bytes,
+    read: &Read<F>,
+) -> Result<()> {
+    let mut buffer = contents.buffer();
+    // Neighbours are often the same content, for files that are equal.
+    for same in read.items.chunk_by(|a, b| a.entry.id == b.entry.id) {
+        let Some(first) = same.first() else { continue };
+        let stored = &bytes[read.slice(&first.entry)];
+        if let Ok(data) = decode(contents, first, stored, &mut buffer) {
+            for wanted in same {
+                receiver.receive(wanted, uncompressed(&wanted.piece, Cow::Borrowed(&data)))?;
+            }
+        } else {
+            // Each of them is told the reason.
+            same.iter().try_for_each(|wanted| {
+                receiver.receive(wanted, decode(contents, wanted, stored, &mut buffer))
+            })?;
+        }
     }
     Ok(())
 }
 
+fn decode<'b, F>(
+    contents: &ContentStore,
+    wanted: &Wanted<F>,
+    stored: &[u8],
+    buffer: &'b mut Buffer,
+) -> Result<Cow<'b, [u8]>> {
+    contents.decode_into(&wanted.entry, stored, (buffer, wanted.piece.start))
+}
+
 /// The bytes of a piece, which may be compressed as an object.
-fn uncompressed(piece: &Piece, data: Vec<u8>) -> Result<Vec<u8>> {
+fn uncompressed<'d>(piece: &Piece, data: Cow<'d, [u8]>) -> Result<Cow<'d, [u8]>> {
     let what = || format!("content {}", piece.content());
-    let data =
-        if piece.is_plain() { data } else { compression::decompress(&what(), &data, piece.length as usize)? };
+    let data = if piece.is_plain() {
+        data
+    } else {
+        compression::decompress(&what(), &data, piece.length as usize)?.into()
+    };
     if data.len() as u64 != piece.length {
         return Err(Error::damaged(what(), "it does not have the length that its object says"));
     }
     Ok(data)
-}
-
-fn write_piece(target: &Target, want: &Wanted, data: &[u8]) {
-    let written = open(target, &want.file).and_then(|file| match file {
-        None => {
-            target.skip(&want.file);
-            Ok(None)
-        }
-        Some(file) => {
-            write_at(&file, want.piece.start, data, target.options.sparse && want.file.prepared)?;
-            target.counters.bytes.fetch_add(data.len() as u64, std::sync::atomic::Ordering::Relaxed);
-            target.options.observer.on_bytes(data.len() as u64);
-            Ok(Some(file))
-        }
-    });
-    target.piece_done(&want.file, written);
-}
-
-fn open(target: &Target, file: &Restoring) -> io::Result<Option<File>> {
-    if file.prepared { target.open_file(&file.path).map(Some) } else { target.make_file(&file.path) }
 }

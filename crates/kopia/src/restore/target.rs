@@ -1,13 +1,14 @@
 //! The folder that is restored into, and what is made in it. No path leads out of it: every one is resolved below its open
 //! root, without following links.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rustix::fs::{
@@ -16,6 +17,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::fetch::Receiver;
+use super::plan::Wanted;
 use super::{Counters, RestoreOptions};
 use crate::snapshot::DirectoryEntry;
 use crate::xattrs;
@@ -52,6 +55,8 @@ pub(super) struct Restoring {
     skipped: AtomicBool,
     /// Whether it was made before its pieces came.
     pub(super) prepared: bool,
+    /// One thread writes at a time. The kernel sees to that too, but lets the others burn their time waiting.
+    writing: Mutex<()>,
 }
 
 impl Folder {
@@ -88,6 +93,7 @@ impl Folder {
             failed: AtomicBool::new(false),
             skipped: AtomicBool::new(false),
             prepared,
+            writing: Mutex::default(),
         }
     }
 
@@ -206,6 +212,23 @@ impl Target {
         Ok(true)
     }
 
+    fn write(&self, wanted: &Wanted<Arc<Restoring>>, data: &[u8]) -> io::Result<Option<File>> {
+        let Wanted { file, piece, .. } = wanted;
+        let open =
+            if file.prepared { self.open_file(&file.path).map(Some) } else { self.make_file(&file.path) };
+        let Some(open) = open? else {
+            self.skip(file);
+            return Ok(None);
+        };
+        {
+            let _alone = file.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            write_at(&open, piece.start, data, self.options.sparse && file.prepared)?;
+        }
+        self.counters.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+        self.options.observer.on_bytes(data.len() as u64);
+        Ok(Some(open))
+    }
+
     /// A piece of a file is written; after the last one the file is finished.
     pub(super) fn piece_done(&self, file: &Restoring, written: io::Result<Option<File>>) {
         let open = written.unwrap_or_else(|error| {
@@ -218,14 +241,14 @@ impl Target {
     }
 
     /// A piece of a file could not be read or written.
-    pub(super) fn piece_failed(&self, file: &Restoring, error: &dyn std::error::Error) {
+    fn piece_failed(&self, file: &Restoring, error: &dyn std::error::Error) {
         if !file.failed.swap(true, Ordering::AcqRel) {
             self.counters.fail(&file.path, error);
         }
     }
 
     /// There is such a file already, which is left alone.
-    pub(super) fn skip(&self, file: &Restoring) {
+    fn skip(&self, file: &Restoring) {
         file.skipped.store(true, Ordering::Release);
         self.counters.skipped.fetch_add(1, Ordering::Relaxed);
     }
@@ -286,6 +309,24 @@ impl Target {
             }
             other => Ok(other?),
         }
+    }
+}
+
+impl Receiver<Arc<Restoring>> for Target {
+    /// What cannot be had or written fails its file only.
+    fn receive(
+        &self,
+        wanted: &Wanted<Arc<Restoring>>,
+        data: crate::Result<Cow<'_, [u8]>>,
+    ) -> crate::Result<()> {
+        match data {
+            Ok(data) => self.piece_done(&wanted.file, self.write(wanted, &data)),
+            Err(error) => {
+                self.piece_failed(&wanted.file, &error);
+                self.piece_done(&wanted.file, Ok(None));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,10 +9,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::plan::{Collector, MAX_PIECES, Read, Wanted};
-use super::target::{Folder, Target};
-use super::{RestoreOptions, Restored, fetch};
-use crate::budget::Budget;
+use super::fetch::Fetcher;
+use super::plan::{Collector, MAX_PIECES, Wanted};
+use super::target::{Folder, Restoring, Target};
+use super::{RestoreOptions, Restored};
 use crate::content::{ContentStore, blocking};
 use crate::object::ObjectReader;
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode, Listing, PackedEntries};
@@ -33,7 +33,6 @@ pub(super) async fn run(
     path: PathBuf,
     options: RestoreOptions,
 ) -> Result<Restored> {
-    let parallel = options.parallel_reads.max(1);
     let opened = path.clone();
     let target = blocking(move || {
         Target::open(&opened, options).map_err(|source| Error::File { action: "open", path: opened, source })
@@ -50,7 +49,7 @@ pub(super) async fn run(
         sender,
     };
     let walking = blocking(move || walker.walk(root));
-    let fetching = fetch_all(receiver, parallel, contents, target.clone());
+    let fetching = fetch_all(receiver, contents, target.clone());
     tokio::try_join!(walking, fetching)?;
     Ok(target.counters.finish())
 }
@@ -58,26 +57,26 @@ pub(super) async fn run(
 /// Carries out reads, `parallel` of them at a time.
 async fn fetch_all(
     receiver: mpsc::Receiver<Planned>,
-    parallel: usize,
     contents: Arc<ContentStore>,
     target: Arc<Target>,
 ) -> Result<()> {
-    let budget = Budget::new(target.options.read_memory);
+    let fetcher = Fetcher::new(contents, target.clone(), &target.options);
     let reads =
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|read| (read, receiver)) });
     reads
         .map(Ok)
-        .try_for_each_concurrent(parallel, |(read, planned)| {
-            let (contents, target, budget) = (contents.clone(), target.clone(), &budget);
+        .try_for_each_concurrent(target.options.parallel_reads.max(1), |(read, planned)| {
+            let fetcher = &fetcher;
             async move {
                 let _planned = planned;
-                let _room = budget.take(read.range.end - read.range.start).await?;
-                fetch::carry_out(&contents, &target, read).await
+                fetcher.fetch(read).await
             }
         })
         .await
 }
 
+/// One read of pieces of files.
+type Read = super::plan::Read<Arc<Restoring>>;
 /// A read, and the right to hold what it is for.
 type Planned = (Read, OwnedSemaphorePermit);
 
@@ -85,7 +84,7 @@ struct Walker {
     contents: Arc<ContentStore>,
     target: Arc<Target>,
     handle: Handle,
-    collector: Collector,
+    collector: Collector<Arc<Restoring>>,
     /// Those of the reads that are planned or under way.
     pieces: Arc<Semaphore>,
     sender: mpsc::Sender<Planned>,

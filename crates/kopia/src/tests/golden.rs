@@ -70,9 +70,11 @@ async fn contents_equal_the_listing(repository: &Repository, listing: &str) -> u
         let at =
             expected.iter().position(|known| **known == line).unwrap_or_else(|| panic!("unexpected {line}"));
         let stored = contents.store().get(&entry.pack, Some(entry.range())).await.unwrap();
-        let plain = contents.decode_verified(&entry, stored.into()).unwrap();
+        let mut buffer = contents.buffer();
+        contents.check(&entry, &stored, &mut buffer).unwrap();
+        let plain = contents.decode_into(&entry, &stored, (&mut buffer, 5)).unwrap();
         assert!(describes(expected[at + 1], &plain), "{line}: {}", expected[at + 1]);
-        assert_eq!(contents.read(&entry.id).await.unwrap(), plain);
+        assert_eq!(contents.read(&entry.id).await.unwrap(), *plain);
         found += 1;
     }
     assert_eq!(found, expected.iter().filter(|line| line.starts_with("CONTENT ")).count());

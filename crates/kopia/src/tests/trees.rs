@@ -187,10 +187,7 @@ async fn damaged_files_are_named_and_the_others_restored() {
     let store = Arc::new(MemoryStore::default());
     let repository = create(store.clone()).await;
     let (uploaded, _) = upload(&repository, &source, None).await;
-    let pack = store.list_sorted("p").await.unwrap().remove(0).id;
-    let mut bytes = store.get(&pack, None).await.unwrap().to_vec();
-    bytes[40] ^= 1;
-    store.put(&pack, bytes.into(), PutOptions::default()).await.unwrap();
+    damage(&store).await;
     let restored = restore_to(&repository, &uploaded.root, &target).await;
     assert!(restored.failed >= 1 && restored.files >= 1400, "{restored:?}");
     assert!(restored.failures[0].error.contains("does not decrypt"), "{:?}", restored.failures);
@@ -200,6 +197,49 @@ async fn damaged_files_are_named_and_the_others_restored() {
     for (path, seen) in found.iter().filter(|(path, _)| target.join(path).is_file()) {
         assert_eq!(Some(seen), expected.get(path));
     }
+}
+
+/// Flips a bit in the first content of the only pack of data.
+async fn damage(store: &MemoryStore) {
+    let pack = store.list_sorted("p").await.unwrap().remove(0).id;
+    let mut bytes = store.get(&pack, None).await.unwrap().to_vec();
+    bytes[40] ^= 1;
+    store.put(&pack, bytes.into(), PutOptions::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_files_that_are_damaged_are_named_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    fs::create_dir(&source).unwrap();
+    for name in ["a", "b", "c"] {
+        fs::write(source.join(name), splitmix64(7, 5000)).unwrap();
+    }
+    let store = Arc::new(MemoryStore::default());
+    let repository = create(store.clone()).await;
+    let (uploaded, _) = upload(&repository, &source, None).await;
+    damage(&store).await;
+    let restored = restore_to(&repository, &uploaded.root, &target).await;
+    let named: Vec<_> = restored.failures.iter().map(|failure| failure.path.as_str()).collect();
+    assert_eq!((restored.failed, restored.files, named), (3, 0, vec!["a", "b", "c"]));
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_stream_ends_its_restore_with_the_reason() {
+    let store = Arc::new(MemoryStore::default());
+    let repository = create(store.clone()).await;
+    let writer = repository.writer(WriteOptions::default()).unwrap();
+    let source = Box::new(std::io::Cursor::new(splitmix64(3, 9_000_000)));
+    let uploaded =
+        upload::upload_stream(&writer, "/dev/xvda", source, UploadOptions::default()).await.unwrap();
+    writer.flush().await.unwrap();
+    damage(&store).await;
+    let entry = restore::only_entry(&repository, &uploaded.root).await.unwrap();
+    let target = Arc::new(tempfile::tempfile().unwrap());
+    let options = RestoreOptions::default();
+    let restored = restore::restore_object(&repository, entry.object().unwrap(), target, &options).await;
+    assert!(restored.unwrap_err().to_string().contains("does not decrypt"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
