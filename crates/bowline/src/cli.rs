@@ -128,7 +128,7 @@ pub(crate) async fn run(environment: Environment) -> anyhow::Result<()> {
     let line: Vec<OsString> =
         std::iter::once(program.into()).chain(environment.arguments.iter().cloned()).collect();
     let tree = tree(program);
-    let line = pflag::without_empty_switches(&tree, line);
+    let line = pflag::without_idle_switches(&tree, line);
     let matches = match tree.try_get_matches_from(&line) {
         Ok(matches) => matches,
         Err(error) => return usage::answer(&error, program, &line),

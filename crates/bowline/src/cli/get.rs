@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
-use futures::TryStreamExt;
+use futures::StreamExt;
 use kube::Api;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Fetched};
+use crate::failure::causes;
 use crate::output::encode::{Encoding, bundle, encode};
 use crate::output::table::{Extra, Listed, render};
 use crate::output::time::Now;
@@ -135,7 +136,20 @@ impl Query {
         let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
         let config = watcher::Config::default().labels(&self.selection.selector);
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-        while let Some(event) = events.try_next().await? {
+        let mut interrupted = false;
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) if is_refused(&error) => return Err(error.into()),
+                // The API server may be back in a moment; the watch is taken up again then.
+                Err(error) => {
+                    if !std::mem::replace(&mut interrupted, true) {
+                        session.screen.note(format!("interrupted, trying again: {}", causes(&error)));
+                    }
+                    continue;
+                }
+            };
+            interrupted = false;
             // A new connection tells everything again; what has not changed is not news.
             let (Event::Apply(object) | Event::InitApply(object)) = event else { continue };
             let (name, version) = version(&object);
@@ -156,6 +170,17 @@ impl Query {
         let table = render(&[&changed.object], &extra, &Now::here());
         Ok(session.screen.print(table.split_once('\n').map_or("", |(_, row)| row))?)
     }
+}
+
+/// Whether the API server answered that this may not or can't be watched.
+fn is_refused(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(cause)
+    | watcher::Error::WatchStartFailed(cause)
+    | watcher::Error::WatchFailed(cause)) = error
+    else {
+        return false;
+    };
+    matches!(cause, kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404 | 405))
 }
 
 /// Name and version of an object.

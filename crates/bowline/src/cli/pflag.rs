@@ -48,29 +48,77 @@ fn switch(arg: Arg) -> Arg {
     arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_parser(parse_bool)
 }
 
-/// The line without optional switches that have an empty value: for Velero they are absent, as scripts write them whose variable
-/// is not set.
-pub(crate) fn without_empty_switches(tree: &Command, line: Vec<OsString>) -> Vec<OsString> {
+/// The line without switches that say nothing, as scripts write them from variables: an optional one with an empty value, which for
+/// Velero is absent, and one that is switched off and is off anyway (`--all=false`), which must not count as given.
+pub(crate) fn without_idle_switches(tree: &Command, line: Vec<OsString>) -> Vec<OsString> {
     let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
-    let is_empty = |word: &OsString| {
-        let name = word.to_str().and_then(|word| word.strip_prefix("--")?.strip_suffix('='));
-        name.is_some_and(|name| has_optional_switch(tree, name))
-    };
-    line.into_iter()
-        .enumerate()
-        .filter(|(at, word)| *at >= end || !is_empty(word))
-        .map(|(_, word)| word)
-        .collect()
+    let command = named(tree, &line[..end]);
+    let mut kept: Vec<OsString> = Vec::with_capacity(line.len());
+    for (at, word) in line.into_iter().enumerate() {
+        let switch =
+            word.to_str().filter(|_| at < end).and_then(|word| word.strip_prefix("--")?.split_once('='));
+        match switch {
+            Some((name, "")) if has_switch(command, name, Idle::Absent) => {}
+            Some((name, value)) if parse_bool(value) == Ok(false) && has_switch(command, name, Idle::Off) => {
+                // Of several the last one counts.
+                let is_same = |word: &OsString| {
+                    let earlier = word.to_str().and_then(|word| word.strip_prefix("--"));
+                    earlier.is_some_and(|earlier| earlier.split('=').next() == Some(name))
+                };
+                kept.retain(|word| !is_same(word));
+            }
+            _ => kept.push(word),
+        }
+    }
+    kept
 }
 
-fn has_optional_switch(command: &Command, name: &str) -> bool {
-    let optional = |arg: &Arg| {
+/// What a switch is that is not given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    Absent,
+    Off,
+}
+
+/// Whether the command has a switch of this name that is so.
+fn has_switch(command: &Command, name: &str, idle: Idle) -> bool {
+    let is_idle = |arg: &Arg| match idle {
+        Idle::Off => arg.get_default_values() == ["false"],
+        Idle::Absent => arg.get_default_values().is_empty(),
+    };
+    command.get_arguments().any(|arg| {
         arg.get_long() == Some(name)
             && arg.get_value_parser().type_id() == TypeId::of::<bool>()
-            && arg.get_default_values().is_empty()
-    };
-    command.get_arguments().any(optional)
-        || command.get_subcommands().any(|command| has_optional_switch(command, name))
+            && is_idle(arg)
+    })
+}
+
+/// The command that a line names.
+fn named<'a>(tree: &'a Command, line: &[OsString]) -> &'a Command {
+    let mut command = tree;
+    let mut words = line.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            let flags = command.get_arguments().chain(tree.get_arguments());
+            if flags.into_iter().any(|arg| is_flag(arg, word) && takes_value(arg)) {
+                words.next();
+            }
+        } else if let Some(next) = command.find_subcommand(word) {
+            command = next;
+        }
+    }
+    command
+}
+
+fn is_flag(arg: &Arg, word: &str) -> bool {
+    let short = || arg.get_short().map(|short| format!("-{short}"));
+    word.strip_prefix("--")
+        .map_or_else(|| short().as_deref() == Some(word), |long| arg.get_long() == Some(long))
+}
+
+/// Whether the next word is its value.
+pub(super) fn takes_value(arg: &Arg) -> bool {
+    !arg.is_require_equals_set() && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
 }
 
 /// Truth as Go's `strconv.ParseBool` reads it.

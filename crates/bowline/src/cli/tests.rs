@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use clap::{ArgAction, Command};
+use clap::Command;
 
 use super::help;
+use super::pflag::takes_value;
 
 /// Commands and flags of Velero 1.18.2, one a line, as its own help prints them.
 const VELERO: &str = include_str!("../../testdata/velero-flags.txt");
@@ -85,11 +86,6 @@ fn fits(command: &Command, line: &str) -> Result<(), String> {
     }
 }
 
-/// Whether it can't be given without a value.
-fn takes_value(arg: &clap::Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_require_equals_set()
-}
-
 fn same_default(arg: &clap::Arg, default: &str) -> Result<(), String> {
     let ours: Vec<&str> = arg.get_default_values().iter().filter_map(|value| value.to_str()).collect();
     let ours = ours.join(",");
@@ -135,6 +131,32 @@ fn habits_of_pflag_hold() {
     for line in accepted {
         let line = std::iter::once("velero").chain(line.iter().copied());
         super::tree("velero").try_get_matches_from(line).unwrap();
+    }
+}
+
+#[test]
+fn a_switch_that_is_switched_off_is_not_given() {
+    for line in [
+        &["backup", "delete", "x", "--all=false"][..],
+        &["backup", "delete", "--all", "--all=true", "--all=false", "x"],
+        &["schedule", "pause", "x", "--all=f"],
+        &["install", "--no-secret=false", "--secret-file", "x"],
+        &["install", "--default-volumes-to-fs-backup=false"],
+        &["install", "--crds-only=0", "--adopt"],
+        &["-n", "backup", "--kubeconfig=x", "restore", "delete", "x", "--all=false"],
+    ] {
+        let tree = super::tree("velero");
+        let words = std::iter::once("velero").chain(line.iter().copied()).map(Into::into).collect();
+        let words = super::pflag::without_idle_switches(&tree, words);
+        tree.try_get_matches_from(words).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+    }
+    // Where it may be absent, off is something else; and behind `--` is no flag.
+    for line in [
+        ["velero", "backup-location", "set", "x", "--default=false"],
+        ["velero", "backup", "delete", "--", "--all=false"],
+    ] {
+        let words: Vec<std::ffi::OsString> = line.map(Into::into).into();
+        assert_eq!(super::pflag::without_idle_switches(&super::tree("velero"), words.clone()), words);
     }
 }
 

@@ -72,7 +72,9 @@ struct Text {
 impl Text {
     /// `name:` with a value. Further lines of the value are put under its first one.
     fn field(&mut self, name: &str, value: impl AsRef<str>) {
-        let mut lines = value.as_ref().lines();
+        // A tab of the value's own would begin another column.
+        let value = value.as_ref().replace('\t', " ");
+        let mut lines = value.lines();
         let first = lines.next().unwrap_or_default();
         let indent = self.indent();
         self.push(&[&indent, name, ":\t", first]);

@@ -11,6 +11,7 @@ use super::screen::Screen;
 /// Least time between two lines.
 const LINE_PACE: Duration = Duration::from_secs(1);
 const BAR: &str = "{spinner} {msg}  {wide_bar:.cyan/blue}  {pos}/{len} items  {per_sec}  {eta} left";
+const PLAIN_BAR: &str = "{spinner} {msg}  {wide_bar}  {pos}/{len} items  {per_sec}  {eta} left";
 const SPINNER: &str = "{spinner} {msg}  {elapsed}";
 
 /// How far something is.
@@ -24,7 +25,8 @@ pub(crate) struct Counts {
 
 /// Shows progress until it is dropped.
 pub(crate) enum Progress {
-    Bar(ProgressBar),
+    /// The bar, and the template for when the number of items is known.
+    Bar(ProgressBar, &'static str),
     Lines(Screen, Mutex<Lines>),
     /// Nothing: what is printed is for a program.
     Silent,
@@ -47,19 +49,19 @@ impl Progress {
         let bar = ProgressBar::new(0).with_style(style(SPINNER));
         bar.set_draw_target(ProgressDrawTarget::stderr());
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self::Bar(bar)
+        Self::Bar(bar, if screen.coloured_remarks { BAR } else { PLAIN_BAR })
     }
 
     /// Shows how far it is now.
     pub(crate) fn show(&self, counts: &Counts) {
         match self {
-            Self::Bar(bar) => {
+            Self::Bar(bar, template) => {
                 let first = bar.length() == Some(0) && counts.total > 0;
-                bar.set_message(counts.phase.clone());
+                bar.set_message(counts.phase.replace(char::is_control, " "));
                 bar.set_length(counts.total);
                 bar.set_position(counts.done);
                 if first {
-                    bar.set_style(style(BAR));
+                    bar.set_style(style(template));
                 }
             }
             Self::Lines(screen, lines) => {
@@ -75,7 +77,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Self::Bar(bar) = self {
+        if let Self::Bar(bar, _) = self {
             bar.finish_and_clear();
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Screen {
     pub(crate) width: Option<usize>,
     /// Whether somebody watches standard error, so that a line may be drawn over.
     pub(crate) live: bool,
+    /// Whether what is drawn on standard error may have colours.
+    pub(crate) coloured_remarks: bool,
     /// Whether somebody can answer on standard input; else answers may come from a pipe.
     asks: bool,
     /// Whether standard output is a terminal.
@@ -46,6 +48,7 @@ impl Screen {
             colour: colour && !environment.no_color && environment.stdout_terminal,
             width: environment.stdout_width,
             live: environment.stderr_terminal,
+            coloured_remarks: colour && !environment.no_color && environment.stderr_terminal,
             asks: environment.stdin_terminal,
             terminal: environment.stdout_terminal,
         }

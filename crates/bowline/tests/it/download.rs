@@ -70,6 +70,23 @@ fn when_both_ways_fail_one_line_says_why_without_the_address() {
 }
 
 #[test]
+fn a_log_is_followed_in_the_servers_pod_line_by_line_of_the_backup() {
+    let mut backup = json!({ "metadata": { "name": "web", "namespace": "velero" }, "spec": {} });
+    backup["status"]["phase"] = "InProgress".into();
+    let pods = json!({
+        "apiVersion": "v1", "kind": "PodList", "metadata": {},
+        "items": [{ "metadata": { "name": "velero-5d" }, "status": { "phase": "Running" } }],
+    });
+    let log = format!("{LOG}{}", LOG.replace("velero/web", "velero/web-2"));
+    let fake = Answers::default()
+        .json(&format!("GET {OBJECTS}/backups/web"), &backup)
+        .json(&format!("GET {PODS}"), &pods)
+        .bytes(&format!("GET {PODS}/velero-5d/log"), log.into_bytes())
+        .serve();
+    assert_eq!(Run::with_server(&fake.url).with(&["backup", "logs", "web", "--follow"]).ok(), LOG);
+}
+
+#[test]
 fn a_mistyped_backup_is_told_with_the_nearest_name() {
     let list = json!({ "items": [{ "metadata": { "name": "web" } }], "metadata": {} });
     let fake = cluster(&json!({}))

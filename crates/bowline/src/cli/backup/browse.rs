@@ -49,7 +49,12 @@ impl Browse {
         let Some((first, rest)) = words.split_first() else {
             return Ok(session.screen.print(resources(spool, self.output)?)?);
         };
-        let found = find(spool, &resource(spool, first)?, rest)?;
+        let above = |words: &[&str]| {
+            let path = [&[self.name.as_str()], words].concat();
+            format!("see what there is: `{} backup browse {}`", session.program(), path.join(" "))
+        };
+        let resource = resource(spool, first).map_err(|failure| failure.hint(above(&[])))?;
+        let found = find(spool, &resource, rest).map_err(|failure| failure.hint(above(&[*first])))?;
         match (found, self.output) {
             (Found::One(entry), Form::Table | Form::Wide | Form::Yaml) => {
                 show(session, spool, entry, Encoding::Yaml)
@@ -92,9 +97,34 @@ fn resources(spool: &Spool, form: Form) -> anyhow::Result<String> {
     }
 }
 
+/// Short names as `kubectl` knows them. Those of other kinds are known to their cluster only.
+const SHORT_NAMES: [(&str, &str); 19] = [
+    ("cj", "cronjobs"),
+    ("cm", "configmaps"),
+    ("crd", "customresourcedefinitions"),
+    ("deploy", "deployments"),
+    ("ds", "daemonsets"),
+    ("ep", "endpoints"),
+    ("hpa", "horizontalpodautoscalers"),
+    ("ing", "ingresses"),
+    ("netpol", "networkpolicies"),
+    ("ns", "namespaces"),
+    ("pdb", "poddisruptionbudgets"),
+    ("po", "pods"),
+    ("pv", "persistentvolumes"),
+    ("pvc", "persistentvolumeclaims"),
+    ("rs", "replicasets"),
+    ("sa", "serviceaccounts"),
+    ("sc", "storageclasses"),
+    ("sts", "statefulsets"),
+    ("svc", "services"),
+];
+
 /// The resource of that name: `deployments.apps`, or without the group, in the plural or singular.
-fn resource(spool: &Spool, name: &str) -> anyhow::Result<GroupResource> {
+fn resource(spool: &Spool, name: &str) -> Result<GroupResource, Failure> {
     let name = name.to_lowercase();
+    let long = SHORT_NAMES.iter().find(|(short, _)| *short == name).map(|(_, long)| (*long).to_owned());
+    let name = long.unwrap_or(name);
     let full = spool.resources().find(|resource| resource.to_string() == name);
     let fits = |resource: &&GroupResource| {
         let plural = resource.resource.as_str();
@@ -106,33 +136,28 @@ fn resource(spool: &Spool, name: &str) -> anyhow::Result<GroupResource> {
     let known: Vec<String> = spool.resources().map(ToString::to_string).collect();
     let plain = spool.resources().map(|resource| resource.resource.as_str());
     let all = known.iter().map(String::as_str).chain(plain);
-    Err(Failure::new(format!("the backup holds no resource {name:?}"))
-        .maybe_hint(did_you_mean(&name, all))
-        .into())
+    Err(Failure::new(format!("the backup holds no resource {name:?}")).maybe_hint(did_you_mean(&name, all)))
 }
 
-fn find(spool: &Spool, resource: &GroupResource, rest: &[&str]) -> anyhow::Result<Found> {
+fn find(spool: &Spool, resource: &GroupResource, rest: &[&str]) -> Result<Found, Failure> {
     let groups: Vec<Group> = spool.groups(resource).collect();
     let (scope, name) = match rest {
         [] => return Ok(Found::Many(groups)),
         [word] if groups.iter().any(|group| spool.namespace(group).is_none()) => (None, Some(*word)),
         [namespace] => (Some(*namespace), None),
         [namespace, name] => (Some(*namespace), Some(*name)),
-        _ => return Err(Failure::new("the path has more than RESOURCE/NAMESPACE/OBJECT").into()),
+        _ => return Err(Failure::new("the path has more than RESOURCE/NAMESPACE/OBJECT")),
     };
     let Some(group) = groups.iter().find(|group| spool.namespace(group) == scope) else {
         let wanted = scope.unwrap_or_default();
         let known: BTreeSet<&str> = groups.iter().filter_map(|group| spool.namespace(group)).collect();
         return Err(Failure::new(format!("the backup holds no {resource} in the namespace {wanted:?}"))
-            .maybe_hint(did_you_mean(wanted, known))
-            .into());
+            .maybe_hint(did_you_mean(wanted, known)));
     };
     let Some(name) = name else { return Ok(Found::Many(vec![group.clone()])) };
     spool.find_in(group, name).map(Found::One).ok_or_else(|| {
         let known = group.entries().map(|entry| spool.name(entry));
-        Failure::new(format!("the backup holds no {resource} {name:?}"))
-            .maybe_hint(did_you_mean(name, known))
-            .into()
+        Failure::new(format!("the backup holds no {resource} {name:?}")).maybe_hint(did_you_mean(name, known))
     })
 }
 

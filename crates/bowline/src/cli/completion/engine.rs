@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 
 use crate::cli::global::GlobalFlags;
+use crate::cli::pflag::takes_value;
 
 /// A word that could come next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ impl<'a> Line<'a> {
                 line.note(arg, word);
             } else if word.starts_with('-') {
                 pending = line.flag(word);
+            } else if line.path.is_empty() && word == "help" {
+                // The words behind it are those of the command.
             } else if let Some(sub) = line.command.find_subcommand(word) {
                 line.command = sub;
                 line.path.push(sub.get_name());
@@ -211,10 +214,6 @@ impl<'a> Line<'a> {
     }
 }
 
-fn takes_value(arg: &Arg) -> bool {
-    !arg.is_require_equals_set() && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
-}
-
 fn values(arg: &Arg) -> Vec<Candidate> {
     let possible = arg.get_possible_values();
     possible
@@ -273,6 +272,7 @@ mod tests {
             ("backup get -o ", "json"),
             ("backup get --output=y", "yaml"),
             ("completion ", "zsh"),
+            ("help backup cr", "create"),
             ("backup get --kubec", "--kubecontext"),
         ] {
             let words = words(line);

@@ -201,6 +201,60 @@ fn a_log_is_printed_as_text() {
     assert_eq!(memory.velero().with(&["backup", "logs", "a"]).ok(), "time=\"now\" level=info msg=\"done\"\n");
 }
 
+#[test]
+fn without_a_pod_of_the_server_a_followed_log_comes_when_the_backup_is_over() {
+    let memory = memory();
+    memory.answer_downloads();
+    memory.put_backup("p", "InProgress");
+    memory.put_file("BackupLog/p", crate::download::gzip("done\n"));
+    let printed = std::thread::scope(|scope| {
+        let run = memory.velero();
+        let following = scope.spawn(move || run.with(&["backup", "logs", "p", "--follow"]));
+        let asked = || memory.seen().iter().any(|seen| seen.path.ends_with("/pods"));
+        while !asked() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        memory.put_backup("p", "Completed");
+        following.join().unwrap()
+    });
+    assert!(printed.stderr.contains("the log follows when the backup is over"), "{}", printed.stderr);
+    assert_eq!(printed.ok(), "done\n");
+}
+
+#[test]
+fn a_watched_table_grows_by_a_row_for_each_change() {
+    use std::io::{BufRead as _, BufReader};
+
+    let memory = memory();
+    let create = |name: &str| {
+        memory.velero().with(&["schedule", "create", name, "--schedule", "@daily"]).ok();
+    };
+    create("a");
+    let run = memory.velero();
+    let mut child = Command::new(run.program())
+        .args(["schedule", "get", "--watch"])
+        .env_clear()
+        .env("HOME", run.home())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (send, rows) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+    // First and last word: name and whether it is paused.
+    let row = || {
+        let row: String = rows.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        [row.split_whitespace().next(), row.split_whitespace().last()].map(|word| word.unwrap().to_owned())
+    };
+    assert_eq!([row(), row()], [["NAME", "PAUSED"], ["a", "false"]]);
+    create("b");
+    assert_eq!(row(), ["b", "false"]);
+    memory.velero().with(&["schedule", "pause", "a"]).ok();
+    assert_eq!(row(), ["a", "true"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// Runs a line with a terminal on all sides, and types an answer.
 fn at_a_terminal(memory: &Memory, line: &str, answer: &str, variables: &[(&str, &str)]) -> String {
     use std::io::Write as _;
