@@ -1,5 +1,6 @@
 //! `bowline`: command line, server and helpers in one binary. Called as `velero` it calls itself that.
 
+mod allocator;
 mod cli;
 mod cluster;
 mod config;
@@ -23,10 +24,8 @@ use crate::config::Environment;
 use crate::entry::Entry;
 use crate::output::screen;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::give_back_large_pieces();
     // Several crates of the graph could choose a provider; the first use panics unless one has been chosen.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return screen::report(&anyhow::anyhow!("failed to set up TLS"));
