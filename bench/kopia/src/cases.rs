@@ -13,8 +13,6 @@ use crate::synthetic::random;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const SMALL: u64 = 100;
-/// KiB of an allocation that the allocator keeps nothing of.
-const LARGE_KIB: &str = "32768";
 const LARGE_FILES: u64 = 4;
 /// The name of a case over a store that is far away.
 const FAR: &str = "  … each request 50 ms later";
@@ -40,6 +38,9 @@ pub(crate) fn run(sizes: &Sizes) -> Result<()> {
     }
     if wanted("synthetic small") && sizes.synthetic_files > 0 {
         bench.synthetic_small(sizes.synthetic_files)?;
+    }
+    if wanted("synthetic wide") && sizes.synthetic_wide > 0 {
+        bench.synthetic_wide(sizes.synthetic_wide)?;
     }
     if wanted("synthetic large") && sizes.synthetic_gib > 0 {
         bench.synthetic_large(sizes.synthetic_gib)?;
@@ -84,9 +85,7 @@ impl Bench {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        // Buffers of the size that the derivation of the key takes go back to the system when they are free: else the allocator
-        // keeps them a while, and they are counted although nobody uses them.
-        command.args(arguments).env("MIMALLOC_ARENA_MAX_OBJECT_SIZE", LARGE_KIB);
+        command.args(arguments);
         command
     }
 
@@ -205,6 +204,22 @@ impl Bench {
         self.forget("ours")
     }
 
+    /// One folder, whose listing alone is longer than the memory. Restored files are removed at once.
+    fn synthetic_wide(&self, files: u64) -> Result<()> {
+        let (ours, target) = (self.text("ours"), self.text("target"));
+        self.step(&["create", &ours])?;
+        let (count, size) = (files.to_string(), SMALL.to_string());
+        let case = Case::new("synthetic wide: first backup", Amount::Files(files));
+        let tree = ["upload-synthetic", &ours, "1", &count, &size, &size];
+        case.show("bowline", self.step(&tree)?);
+        let case = Case::new("synthetic wide: unchanged", Amount::Files(files));
+        case.show("bowline", self.step(&tree)?);
+        let case = Case::new("synthetic wide: restore", Amount::Files(files));
+        case.show("bowline", self.step(&["restore", &ours, &target, "--forget"])?);
+        self.forget("target")?;
+        self.forget("ours")
+    }
+
     fn synthetic_large(&self, gib: u64) -> Result<()> {
         let ours = self.text("ours");
         let size = (gib * GIB / LARGE_FILES).to_string();
@@ -222,6 +237,20 @@ impl Bench {
         case.show("bowline", self.step(&["upload-synthetic", &ours, "1", &files, &size, &period])?);
         let case = Case::new("synthetic large: read all", amount);
         case.show("bowline", self.step(&["restore-nowhere", &ours])?);
+        self.forget("ours")?;
+        self.restore_large(gib)
+    }
+
+    /// Files of a GiB, each of data that repeats itself, so that their repository fits on the disk. Each is removed when it is
+    /// whole, so that all the work of a restore is done and no more than a few of them are there at once.
+    fn restore_large(&self, gib: u64) -> Result<()> {
+        let (ours, target) = (self.text("ours"), self.text("target"));
+        self.step(&["create", &ours])?;
+        let (files, size, period) = (gib.to_string(), GIB.to_string(), (GIB / 16).to_string());
+        self.step(&["upload-synthetic", &ours, "1", &files, &size, &period])?;
+        let case = Case::new("synthetic large: restore", Amount::Bytes(gib * GIB));
+        case.show("bowline", self.step(&["restore", &ours, &target, "--forget"])?);
+        self.forget("target")?;
         self.forget("ours")
     }
 }

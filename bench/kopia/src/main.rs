@@ -4,6 +4,9 @@
 //!
 //! Every step runs in a process of its own, so that its CPU time and its peak memory are its own.
 
+/// That of the program itself, so that memory is measured as its users have it.
+#[path = "../../../crates/bowline/src/allocator.rs"]
+mod allocator;
 mod cases;
 mod chain;
 mod measure;
@@ -15,9 +18,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Benchmarks of the Kopia repository engine.
 #[derive(Parser)]
@@ -43,6 +43,9 @@ struct Sizes {
     /// Files of 100 bytes that no disk holds; 0 leaves them out.
     #[arg(long, default_value_t = 2_000_000)]
     synthetic_files: u64,
+    /// Files of 100 bytes in one folder, that no disk holds; 0 leaves them out.
+    #[arg(long, default_value_t = 10_000_000)]
+    synthetic_wide: u64,
     /// GiB of large files that no disk holds; 0 leaves them out.
     #[arg(long, default_value_t = 100)]
     synthetic_gib: u64,
@@ -55,6 +58,7 @@ struct Sizes {
 }
 
 fn main() -> ExitCode {
+    allocator::give_back_large_pieces();
     let arguments = Arguments::parse();
     let result = match arguments.step {
         Some(step) => step.run(),

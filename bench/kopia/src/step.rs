@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use kopia::blob::{BlobStore, FileSystemStore, ThrottledStore};
 use kopia::format::CreateOptions;
-use kopia::restore::{self, RestoreOptions};
+use kopia::restore::{self, RestoreObserver, RestoreOptions};
 use kopia::snapshot::{self, DirectoryEntry, Snapshot, Source as SnapshotSource};
 use kopia::upload::{self, LocalTree, Source, UploadOptions};
 use kopia::{OpenOptions, Repository, WriteOptions};
@@ -50,6 +50,9 @@ pub(crate) enum Step {
     Restore {
         repository: PathBuf,
         target: PathBuf,
+        /// Remove every file as soon as it is restored: no disk would hold them all.
+        #[arg(long)]
+        forget: bool,
         #[command(flatten)]
         far: Far,
     },
@@ -105,8 +108,8 @@ impl Step {
                     if forget { Arc::new(Forgetful(store)) } else { Arc::new(store) };
                 upload(open(store).await?, source).await
             }
-            Self::Restore { repository, target, far } => {
-                restore(open(far.store(&repository)?).await?, &target).await
+            Self::Restore { repository, target, forget, far } => {
+                restore(open(far.store(&repository)?).await?, target, forget).await
             }
             Self::RestoreNowhere { repository } => restore_nowhere(open(near(&repository)?).await?).await,
         }
@@ -142,9 +145,26 @@ async fn root(repository: &Repository) -> Result<DirectoryEntry> {
     Ok(newest(repository).await?.context("there is no snapshot")?.root()?.clone())
 }
 
-async fn restore(repository: Repository, target: &Path) -> Result<()> {
+/// Removes what is restored. Folders stay.
+#[derive(Debug)]
+struct Removing(PathBuf);
+
+impl RestoreObserver for Removing {
+    fn on_entry(&self, path: &Path) {
+        let path = self.0.join(path);
+        if path.is_file() {
+            let _ = fs_err::remove_file(path);
+        }
+    }
+}
+
+async fn restore(repository: Repository, target: PathBuf, forget: bool) -> Result<()> {
     let root = root(&repository).await?;
-    let restored = restore::restore_tree(&repository, &root, target, RestoreOptions::default()).await?;
+    let mut options = RestoreOptions::default();
+    if forget {
+        options.observer = Arc::new(Removing(target.clone()));
+    }
+    let restored = restore::restore_tree(&repository, &root, target, options).await?;
     anyhow::ensure!(restored.failed == 0, "files could not be restored: {:?}", restored.failures);
     Ok(())
 }

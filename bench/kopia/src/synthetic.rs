@@ -45,9 +45,9 @@ fn number(name: &OsStr) -> io::Result<u64> {
     digits.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-fn children(letter: char, count: u64, kind: SourceKind) -> Vec<Child> {
-    let name = |number| OsString::from(format!("{letter}{number:07}"));
-    (0..count).map(|number| Child { name: name(number), kind: Some(kind) }).collect()
+fn children(letter: char, count: u64, kind: SourceKind) -> impl Iterator<Item = Child> {
+    let name = move |number| OsString::from(format!("{letter}{number:07}"));
+    (0..count).map(move |number| Child { name: name(number), kind: Some(kind) })
 }
 
 impl Source for Synthetic {
@@ -81,11 +81,11 @@ impl SourceFolder for Folder {
         Ok(self.tree.attributes(SourceKind::Folder))
     }
 
-    fn children(&self) -> io::Result<Vec<Child>> {
-        Ok(match self.number {
-            None => children('d', self.tree.folders, SourceKind::Folder),
-            Some(_) => children('f', self.tree.files_per_folder, SourceKind::File),
-        })
+    fn children(&self, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
+        match self.number {
+            None => children('d', self.tree.folders, SourceKind::Folder).try_for_each(take),
+            Some(_) => children('f', self.tree.files_per_folder, SourceKind::File).try_for_each(take),
+        }
     }
 
     fn child(&self, _name: &OsStr) -> io::Result<Attributes> {

@@ -115,10 +115,13 @@ impl Format {
     /// [`Error::NotARepository`], [`Error::InvalidPassword`], [`Error::Damaged`], [`Error::Unsupported`],
     /// [`Error::UpgradeLocked`].
     pub async fn open(store: &dyn BlobStore, password: &str) -> Result<Self> {
-        let (block, key, inner) = unlock(store, password).await?;
+        // The key is derived while the other blob is on its way.
+        let (unlocked, sealed) = tokio::join!(unlock(store, password), store.get_if_exists(RETENTION_BLOB));
+        let (block, key, inner) = unlocked?;
         let parameters = RepositoryParameters::from_json(&inner)?;
         parameters.check()?;
-        let retention = match read_retention(store, &block, &key).await? {
+        let sealed = sealed.blob("read", RETENTION_BLOB)?;
+        let retention = match open_retention(sealed, &block, &key)? {
             Some(json) => {
                 serde_json::from_slice(&json).map_err(|source| not_json(RETENTION_BLOB, &source))?
             }
@@ -249,9 +252,16 @@ async fn read_retention(
     block: &FormatBlock,
     key: &Key,
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let Some(sealed) = store.get_if_exists(RETENTION_BLOB).await.blob("read", RETENTION_BLOB)? else {
-        return Ok(None);
-    };
+    let sealed = store.get_if_exists(RETENTION_BLOB).await.blob("read", RETENTION_BLOB)?;
+    open_retention(sealed, block, key)
+}
+
+fn open_retention(
+    sealed: Option<Bytes>,
+    block: &FormatBlock,
+    key: &Key,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let Some(sealed) = sealed else { return Ok(None) };
     match block.open_bytes(key, &sealed)? {
         Some(json) => Ok(Some(json)),
         None => Err(Error::damaged(RETENTION_BLOB, "it does not open with the key of the repository")),

@@ -2,15 +2,18 @@
 
 use std::sync::{Arc, LazyLock};
 
+use jiff::Timestamp;
+
 use crate::content_id::ContentId;
 use crate::ecc::ErrorCorrection;
 use crate::format::{CreateOptions, RepositoryParameters};
 use crate::index::{IndexFile, IndexSet};
 use crate::object::{IndirectStream, ObjectId};
+use crate::records::Allowance;
 use crate::seal::Sealer;
-use crate::snapshot::{Directory, PackedEntries, Snapshot};
+use crate::snapshot::{Directory, DirectoryEntry, EntryKind, Listing, Snapshot, Summary};
 use crate::splitter::Splitter;
-use crate::{compression, ecc, manifest, pack};
+use crate::{Result, compression, ecc, manifest, pack};
 
 /// Nothing that is decompressed may become longer.
 const LIMIT: usize = 1 << 20;
@@ -44,8 +47,28 @@ pub fn documents(data: &[u8]) {
         && let Ok(json) = directory.to_json()
     {
         assert!(Directory::from_json(id, &json).is_ok_and(|again| again.entries == directory.entries));
-        let packed: PackedEntries = directory.entries.iter().cloned().collect();
-        assert!(packed.iter().eq(directory.entries), "an entry is not taken out as it was put in");
+        let is_folder = |entry: &DirectoryEntry| entry.kind == EntryKind::Directory;
+        // The same as a stream, in memory and in a temporary file. (A list of the fields is a directory to serde alone.)
+        let memories: &[usize] =
+            if data.trim_ascii_start().starts_with(b"{") { &[usize::MAX, 1 << 12] } else { &[] };
+        for memory in memories {
+            let listing = Listing::from_json(id, data, &Allowance::new(*memory)).and_then(|mut listing| {
+                listing.entries.sort()?;
+                listing.entries.iter().collect::<Result<Vec<_>>>()
+            });
+            let sorted =
+                Directory::new(directory.entries.clone(), Summary::empty(Timestamp::UNIX_EPOCH)).entries;
+            // Of entries with the same name, any may come first.
+            let is_place = |(a, b): (&DirectoryEntry, &DirectoryEntry)| {
+                (is_folder(a), &a.name) == (is_folder(b), &b.name)
+            };
+            let is_same = listing.is_ok_and(|found| {
+                found.len() == sorted.len()
+                    && found.iter().zip(&sorted).all(is_place)
+                    && sorted.iter().all(|entry| found.contains(entry))
+            });
+            assert!(is_same, "a stream of entries is not the directory");
+        }
     }
     let _ = IndirectStream::objects(id, data);
     let _ = manifest::decode("fuzzed", data, LIMIT);

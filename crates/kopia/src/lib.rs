@@ -72,6 +72,7 @@ pub mod manifest;
 pub mod object;
 mod pack;
 mod recent;
+mod records;
 mod repository;
 pub mod restore;
 mod seal;

@@ -55,9 +55,8 @@ pub(crate) struct PackBuilder {
 }
 
 /// A content as it goes into a pack.
-pub(crate) struct Sealed<'a> {
+pub(crate) struct Sealed {
     pub(crate) id: ContentId,
-    pub(crate) bytes: &'a [u8],
     pub(crate) original_length: u32,
     pub(crate) compression: CompressionId,
     pub(crate) timestamp: u64,
@@ -85,22 +84,38 @@ impl PackBuilder {
         self.body.len()
     }
 
-    /// Appends a content and answers its index entry.
-    pub(crate) fn append(&mut self, content: &Sealed<'_>) -> Arc<IndexEntry> {
+    /// Appends a content, whose sealed bytes `write` appends, about so many; answers its index entry.
+    ///
+    /// # Errors
+    /// Those of `write`; the pack is as it was then.
+    pub(crate) fn append(
+        &mut self,
+        content: &Sealed,
+        about: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<Arc<IndexEntry>> {
+        let start = self.body.len();
+        if about > ALIGNMENT {
+            // Else the buffer would be doubled for the content that fills it.
+            self.body.reserve_exact(about);
+        }
+        if let Err(error) = write(&mut self.body) {
+            self.body.truncate(start);
+            return Err(error);
+        }
         let entry = Arc::new(IndexEntry {
             id: content.id,
             timestamp: content.timestamp,
             deleted: content.deleted,
             pack: self.id.clone(),
-            offset: self.body.len() as u32,
-            packed_length: content.bytes.len() as u32,
+            offset: start as u32,
+            packed_length: (self.body.len() - start) as u32,
             original_length: content.original_length,
             compression: content.compression,
             format_version: content.format_version,
         });
-        self.body.extend_from_slice(content.bytes);
         self.entries.push(entry.clone());
-        entry
+        Ok(entry)
     }
 
     /// Name and bytes of the finished pack.

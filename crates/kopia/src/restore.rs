@@ -7,7 +7,7 @@
 mod fetch;
 mod plan;
 mod target;
-mod walk;
+pub(crate) mod walk;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -24,7 +24,8 @@ use self::fetch::{Fetcher, Receiver};
 use self::plan::Wanted;
 use crate::content::coalesce;
 use crate::object::{ObjectId, ObjectReader};
-use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind};
+use crate::records::Allowance;
+use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, LISTING_MEMORY};
 use crate::{Error, Repository, Result};
 
 /// How to restore.
@@ -34,6 +35,8 @@ pub struct RestoreOptions {
     pub parallel_reads: usize,
     /// Bytes of these that may be in memory; large ones wait for each other.
     pub read_memory: usize,
+    /// Bytes of the listings of folders that may be in memory together; what exceeds them goes to temporary files.
+    pub listing_memory: usize,
     /// Whether what is in the way is replaced; otherwise it is left alone and counted.
     pub overwrite: bool,
     /// Whether blocks of zeros become holes.
@@ -56,6 +59,7 @@ impl Default for RestoreOptions {
         Self {
             parallel_reads: 16,
             read_memory: 64 << 20,
+            listing_memory: LISTING_MEMORY,
             overwrite: true,
             sparse: false,
             owners: true,
@@ -161,7 +165,8 @@ pub async fn restore_tree(
     target: impl Into<PathBuf>,
     options: RestoreOptions,
 ) -> Result<Restored> {
-    walk::run(repository.contents().clone(), root.clone(), target.into(), options).await
+    let listings = Allowance::new(options.listing_memory);
+    walk::run(repository.contents().clone(), root.clone(), target.into(), options, listings).await
 }
 
 /// Writes an object to an open file or block device, its pieces in parallel, and answers its length.

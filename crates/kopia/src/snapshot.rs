@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod directory;
+mod listing;
 mod packed;
 mod policy;
 mod summary;
@@ -17,11 +18,14 @@ use crate::manifest::{Labels, Manifest, Manifests, TYPE_LABEL};
 use crate::{Error, Result};
 
 pub use checkpoint::{CHECKPOINT, CHECKPOINT_INTERVAL};
-pub(crate) use directory::Listing;
 pub use directory::{Directory, DirectoryEntry, EntryKind, FileMode, Xattrs};
-pub(crate) use packed::PackedEntries;
+pub(crate) use listing::Listing;
+pub(crate) use packed::{FilesFirst, PackedEntries};
 pub use policy::Policy;
 pub use summary::{EntryError, Summary};
+
+/// Bytes of the listings of folders that an upload or a restore keeps in memory unless told otherwise.
+pub(crate) const LISTING_MEMORY: usize = 16 << 20;
 
 /// The value of the `type` label.
 pub const SNAPSHOT_TYPE: &str = "snapshot";

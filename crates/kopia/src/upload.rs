@@ -4,6 +4,7 @@
 //! that the tree is walked in depth and little of it is open at a time. A directory is stored when its last child is.
 
 mod checkpoint;
+mod children;
 mod files;
 mod jobs;
 mod local;
@@ -25,8 +26,9 @@ use crate::Result;
 use crate::content::blocking;
 use crate::error::Error;
 use crate::object;
+use crate::records::Allowance;
 use crate::snapshot::{
-    self, DirectoryEntry, EntryError, EntryKind, FileMode, Listing, Snapshot, Stats, Summary,
+    self, DirectoryEntry, EntryError, EntryKind, FileMode, Listing, PackedEntries, Snapshot, Stats,
 };
 use crate::splitter::Splitter;
 use crate::writer::Writer;
@@ -40,6 +42,8 @@ pub use source::{Attributes, Child, Source, SourceFile, SourceFolder, SourceKind
 pub struct UploadOptions {
     /// Threads that read and compute.
     pub threads: usize,
+    /// Bytes of the listings of folders that may be in memory together; what exceeds them goes to temporary files.
+    pub listing_memory: usize,
     /// Whether extended attributes are stored (see [`crate::snapshot`]).
     pub xattrs: bool,
     /// Ends the upload with [`Error::Cancelled`].
@@ -56,6 +60,7 @@ impl Default for UploadOptions {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             threads,
+            listing_memory: snapshot::LISTING_MEMORY,
             xattrs: true,
             cancel: CancellationToken::new(),
             checkpoints: None,
@@ -168,7 +173,8 @@ pub async fn upload_source(
     options: UploadOptions,
 ) -> Result<Uploaded> {
     let contents = writer.contents().clone();
-    blocking(move || tree::run(&contents, source, parent.as_ref(), &options)).await
+    let listings = Allowance::new(options.listing_memory);
+    blocking(move || tree::run(&contents, source, parent.as_ref(), &options, &listings)).await
 }
 
 /// Uploads what `source` yields as the only entry of a synthetic directory, both called `name`: the form of a block device,
@@ -194,8 +200,10 @@ pub async fn upload_stream(
             stored.map_err(|source| read_error(&options, name.as_ref(), source))
         })?;
         let file = DirectoryEntry { size, object: Some(object), ..synthetic(&name, EntryKind::File) };
-        let summary = Summary::of(std::slice::from_ref(&file), file.modified);
-        let listing = Listing::packed([file].into_iter().collect(), summary.clone()).store(&contents)?;
+        let mut entries = PackedEntries::new(&Allowance::new(options.listing_memory));
+        entries.push(&file)?;
+        let summary = entries.summary(file.modified)?;
+        let listing = Listing::new(entries, summary.clone())?.store(&contents)?;
         let root = DirectoryEntry {
             object: Some(listing),
             summary: Some(Box::new(summary)),
@@ -230,3 +238,5 @@ fn read_error(options: &UploadOptions, path: &Path, source: std::io::Error) -> E
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wide;

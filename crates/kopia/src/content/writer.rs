@@ -5,6 +5,7 @@
 
 mod commit;
 mod marker;
+mod packing;
 mod pending;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::{ContentStore, blocking};
@@ -21,19 +21,18 @@ use crate::buffers::Buffers;
 use crate::compression::{self, CompressionId};
 use crate::content_id::{ContentId, Prefix};
 use crate::crypto::Digest;
-use crate::error::BlobContext;
 use crate::index::IndexEntry;
-use crate::pack::{PackBuilder, PackKind, Sealed};
 use crate::{Error, Result};
 
 use marker::Session;
-use pending::{OpenPack, State};
+use packing::{Copied, PackRoom, Stored};
+use pending::State;
+
+/// Contents up to this size are sealed beside their pack, so that others can use it meanwhile.
+const SEALED_APART: usize = 64 << 10;
 
 /// The index of a session is written at the latest after this time.
 const MAX_INDEX_AGE: SignedDuration = SignedDuration::from_mins(10);
-
-/// Room in a pack's buffer beyond its size, for the content that fills it and the index at its end.
-const PACK_ROOM: usize = 1 << 20;
 
 /// How much a write session may hold and do at once.
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ pub struct WriteOptions {
     /// Bytes at which a pack is finished. `None`: two thirds of the repository's maximum, above the limit at which maintenance
     /// calls a pack short, so that memory stays small.
     pub pack_size: Option<usize>,
-    /// Packs uploaded at the same time. They are held in memory, and one more.
+    /// Packs that are uploaded while another is filled. All of them together, by their bytes, are in memory.
     pub parallel_uploads: usize,
     /// Contents after which the index is written.
     pub max_pending: usize,
@@ -80,10 +79,11 @@ pub struct ContentWriter {
     gate: tokio::sync::RwLock<()>,
     state: Mutex<State>,
     uploads: Mutex<JoinSet<Result<()>>>,
-    permits: Arc<Semaphore>,
+    room: PackRoom,
     failed: Arc<AtomicBool>,
-    /// For the bodies of packs, and for contents on their way into them.
-    packs: Arc<Buffers>,
+    /// For the bodies of packs, of each kind, as those of metadata often are nearly empty.
+    packs: [Arc<Buffers>; 2],
+    /// For small contents on their way into them.
     sealed: Arc<Buffers>,
 }
 
@@ -97,8 +97,7 @@ impl ContentWriter {
         let max = parameters.max_pack_size as usize;
         let pack_size = options.pack_size.unwrap_or(max / 3 * 2).min(max);
         Ok(Self {
-            // A pack is filled while others are uploaded. When two kinds are, one upload less goes on meanwhile.
-            permits: Arc::new(Semaphore::new(1 + options.parallel_uploads.max(1))),
+            room: PackRoom::new(pack_size, options.parallel_uploads),
             contents,
             options,
             pack_size,
@@ -107,7 +106,7 @@ impl ContentWriter {
             state: Mutex::default(),
             uploads: Mutex::default(),
             failed: Arc::default(),
-            packs: Arc::default(),
+            packs: [Arc::default(), Arc::default()],
             sealed: Arc::default(),
         })
     }
@@ -185,10 +184,17 @@ impl ContentWriter {
         let compressed = if compress { compression::compress(data, self.options.zstd_level)? } else { None };
         let compression =
             if compressed.is_some() { CompressionId::ZSTD_FASTEST } else { CompressionId::NONE };
-        let mut bytes = self.sealed.take_used();
-        self.contents.sealer().seal_over(id.iv(), compressed.as_deref().unwrap_or(data), &mut bytes)?;
+        let plain = compressed.as_deref().unwrap_or(data);
+        let mut sealed = None;
+        let bytes = if plain.len() > SEALED_APART {
+            Stored::Plain(plain)
+        } else {
+            let bytes = sealed.insert(self.sealed.take_used());
+            self.contents.sealer().seal_over(id.iv(), plain, bytes)?;
+            Stored::Sealed(bytes)
+        };
         let original_length = data.len() as u32;
-        self.append(&Copied { id, bytes: &bytes, original_length, compression, deleted: false, previous })
+        self.append(&Copied { id, bytes, original_length, compression, deleted: false, previous })
     }
 
     /// Moves a stored content to a new pack, keeping it deleted or undeleting it as told. `stored` are its sealed bytes.
@@ -203,7 +209,7 @@ impl ContentWriter {
             self.check()?;
             self.append(&Copied {
                 id: entry.id,
-                bytes: stored,
+                bytes: Stored::Sealed(stored),
                 original_length: entry.original_length,
                 compression: entry.compression,
                 deleted,
@@ -247,71 +253,6 @@ impl ContentWriter {
         }
     }
 
-    /// Adds sealed bytes to the open pack of their kind, and uploads it when it is full.
-    ///
-    /// The caller holds the gate until then: a flush must not write the index of a pack that nobody uploads yet.
-    fn append(&self, content: &Copied<'_>) -> Result<()> {
-        let kind = PackKind::of(&content.id);
-        let mut permit = None;
-        loop {
-            let open = self.lock().open[kind as usize].is_some();
-            if !open && permit.is_none() {
-                // Every pack in memory has a permit, from its first content until it is uploaded.
-                let next = self.handle.block_on(self.permits.clone().acquire_owned());
-                permit = Some(next.map_err(|_| Error::Worker)?);
-            }
-            match self.append_locked(kind, content, &mut permit)? {
-                Appended::Full(pack) => return self.start_upload(pack),
-                Appended::Done => return Ok(()),
-                // Another thread took the pack away just now.
-                Appended::NoPack => {}
-            }
-        }
-    }
-
-    fn append_locked(
-        &self,
-        kind: PackKind,
-        content: &Copied<'_>,
-        permit: &mut Option<OwnedSemaphorePermit>,
-    ) -> Result<Appended> {
-        let sealed = Sealed {
-            id: content.id,
-            bytes: content.bytes,
-            original_length: content.original_length,
-            compression: content.compression,
-            timestamp: self.timestamp(content.previous),
-            deleted: content.deleted,
-            format_version: self.contents.format().parameters().version as u8,
-        };
-        let mut state = self.lock();
-        let session = self.session(&mut state)?;
-        let slot = &mut state.open[kind as usize];
-        let pack = match (&mut *slot, permit.take()) {
-            (Some(pack), _) => pack,
-            (None, None) => return Ok(Appended::NoPack),
-            (None, Some(permit)) => {
-                let head = self.contents.format().pack_head();
-                let (body, capacity) = (self.packs.take(), self.pack_size + PACK_ROOM);
-                let builder = PackBuilder::new(kind, &session.id, head, body, capacity)?;
-                slot.insert(OpenPack { builder, _permit: permit })
-            }
-        };
-        let entry = pack.builder.append(&sealed);
-        let full = if pack.builder.len() >= self.pack_size { slot.take() } else { None };
-        state.add(entry, self.contents.clock().now());
-        Ok(full.map_or(Appended::Done, Appended::Full))
-    }
-
-    fn session(&self, state: &mut State) -> Result<Arc<Session>> {
-        if let Some(session) = &state.session {
-            return Ok(session.clone());
-        }
-        let session = Arc::new(Session::new(self.contents.clock().now())?);
-        state.session = Some(session.clone());
-        Ok(session)
-    }
-
     /// Writes the index when enough waits for it.
     fn flush_when_due(&self) -> Result<()> {
         if self.is_due(self.options.max_pending) {
@@ -333,29 +274,6 @@ impl ContentWriter {
             return Ok(!pending.0.deleted);
         }
         Ok(self.contents.index().find(id)?.is_some_and(|entry| !entry.deleted))
-    }
-
-    /// Finishes a pack on a blocking thread and uploads it, in a task of its own.
-    fn start_upload(&self, pack: OpenPack) -> Result<()> {
-        let session = { self.lock().session.clone() }.ok_or(Error::Worker)?;
-        let (contents, failed) = (self.contents.clone(), self.failed.clone());
-        let marker = session.marker(&self.options, self.contents.clock().now());
-        let work = async move {
-            let OpenPack { builder, _permit } = pack;
-            let sealer = contents.sealer().clone();
-            let version = contents.format().parameters().index_version;
-            let (id, bytes) = blocking(move || builder.finish(&sealer, version)).await?;
-            session.write_marker(&contents, marker).await?;
-            let options = contents.format().put_options(&id, contents.clock().now());
-            contents.store().put(&id, bytes, options).await.blob("write", &id)
-        };
-        let upload = async move {
-            let result = work.await;
-            failed.fetch_or(result.is_err(), Ordering::SeqCst);
-            result
-        };
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(upload, &self.handle);
-        Ok(())
     }
 
     /// The runtime that uploads run on.
@@ -383,23 +301,4 @@ impl ContentWriter {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What became of a content.
-enum Appended {
-    Done,
-    /// It filled its pack.
-    Full(OpenPack),
-    /// There is no pack to put it in.
-    NoPack,
-}
-
-/// A content on its way into a pack.
-struct Copied<'a> {
-    id: ContentId,
-    bytes: &'a [u8],
-    original_length: u32,
-    compression: CompressionId,
-    deleted: bool,
-    previous: u64,
 }

@@ -44,13 +44,11 @@ impl EpochState {
     /// Lists all index blobs.
     pub(crate) async fn list(store: &dyn BlobStore, now: Timestamp) -> Result<Self> {
         // Markers come first: an epoch that begins meanwhile is read as the one after the write epoch.
-        let markers = listed(store, MARKER).await?;
-        let watermarks = listed(store, WATERMARK).await?;
+        let (markers, watermarks) = tokio::try_join!(listed(store, MARKER), listed(store, WATERMARK))?;
         let (singles, ranges, uncompacted) =
             tokio::try_join!(listed(store, SINGLE), listed(store, RANGE), listed(store, UNCOMPACTED))?;
         let markers: Vec<_> = numbered(markers, MARKER);
         let watermarks: Vec<_> = numbered(watermarks, WATERMARK);
-        let largest = |found: &[(u64, BlobMetadata)]| found.iter().map(|(number, _)| *number).max();
         Ok(Self {
             listed_at: now,
             write_epoch: largest(&markers).unwrap_or(0),
@@ -64,6 +62,11 @@ impl EpochState {
                 .collect(),
             uncompacted: grouped(numbered(uncompacted, UNCOMPACTED)),
         })
+    }
+
+    /// The epoch that is written to now, from its marker alone.
+    pub(crate) async fn write_epoch(store: &dyn BlobStore) -> Result<u64> {
+        Ok(largest(&numbered(listed(store, MARKER).await?, MARKER)).unwrap_or(0))
     }
 
     /// The blobs that together are the index.
@@ -115,6 +118,10 @@ async fn listed(store: &dyn BlobStore, prefix: &str) -> Result<Vec<BlobMetadata>
 fn numbered(blobs: Vec<BlobMetadata>, prefix: &str) -> Vec<(u64, BlobMetadata)> {
     let number = |blob: &BlobMetadata| blob.id.strip_prefix(prefix)?.split('_').next()?.parse().ok();
     blobs.into_iter().filter_map(|blob| Some((number(&blob)?, blob))).collect()
+}
+
+fn largest(found: &[(u64, BlobMetadata)]) -> Option<u64> {
+    found.iter().map(|(number, _)| *number).max()
 }
 
 fn grouped(blobs: Vec<(u64, BlobMetadata)>) -> BTreeMap<u64, Vec<BlobMetadata>> {

@@ -10,7 +10,8 @@ use crate::content::ContentStore;
 use crate::content_id::ContentId;
 use crate::manifest::Manifests;
 use crate::object::{IndirectStream, ObjectId, ObjectReader};
-use crate::snapshot::{self, Directory, DirectoryEntry, EntryKind};
+use crate::records::Allowance;
+use crate::snapshot::{self, DirectoryEntry, EntryKind, LISTING_MEMORY, Listing, PackedEntries};
 use crate::{Error, Result};
 
 /// Directories and lists read at the same time.
@@ -91,7 +92,7 @@ pub(crate) struct Visitor<'a> {
 
 /// What a directory or list leads to.
 enum Found {
-    Entries(String, Vec<DirectoryEntry>),
+    Entries(String, PackedEntries),
     Pieces(String, Vec<ObjectId>),
 }
 
@@ -106,14 +107,15 @@ impl<'a> Visitor<'a> {
         self.entry(name.to_owned(), root, &mut waiting)?;
         while !waiting.is_empty() {
             let batch = waiting.split_off(waiting.len().saturating_sub(PARALLEL * 4));
-            let contents = self.contents;
-            let mut reading =
-                stream::iter(batch).map(|work| open(contents, work)).buffer_unordered(PARALLEL).boxed();
+            let (contents, listings) = (self.contents, &Allowance::new(LISTING_MEMORY));
+            let open = |work| open(contents, work, listings);
+            let mut reading = stream::iter(batch).map(open).buffer_unordered(PARALLEL).boxed();
             while let Some(found) = reading.try_next().await? {
                 match found {
                     Found::Entries(path, entries) => {
-                        for entry in &entries {
-                            self.entry(format!("{path}/{}", entry.name), entry, &mut waiting)?;
+                        for entry in entries.iter() {
+                            let entry = entry?;
+                            self.entry(format!("{path}/{}", entry.name), &entry, &mut waiting)?;
                         }
                     }
                     Found::Pieces(path, pieces) => {
@@ -160,10 +162,10 @@ struct Work {
     directory: bool,
 }
 
-async fn open(contents: &ContentStore, work: Work) -> Result<Found> {
+async fn open(contents: &Arc<ContentStore>, work: Work, listings: &Arc<Allowance>) -> Result<Found> {
     if work.directory {
-        let directory = Directory::read(contents, work.object).await?;
-        return Ok(Found::Entries(work.path, directory.entries));
+        let listing = Listing::read(contents, work.object, listings).await?;
+        return Ok(Found::Entries(work.path, listing.entries));
     }
     // The list itself may be a list; its pieces are in use as well.
     let Some(list) = work.object.list() else { return Ok(Found::Pieces(work.path, Vec::new())) };

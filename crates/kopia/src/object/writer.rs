@@ -15,8 +15,15 @@ const SMALL: u64 = 64 << 10;
 
 /// Stores chunks of file data; the seam where an upload spreads them over threads.
 pub(crate) trait ChunkSink {
-    /// Stores the chunks of `buffer` that end at `ends` (ascending), and hands the buffer back.
+    /// Stores the chunks of `buffer` that end at `ends` (ascending), now or later, and hands back a buffer with the bytes that
+    /// follow the last of them. `out` gets what was stored, in the order of the chunks, the latest perhaps only with a later
+    /// call.
     fn store(&mut self, buffer: Vec<u8>, ends: &[usize], out: &mut Vec<(ObjectId, u64)>) -> Result<Vec<u8>>;
+
+    /// Waits until all is stored, and adds what is missing to `out`.
+    fn finish(&mut self, _out: &mut Vec<(ObjectId, u64)>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Stores chunks one after the other on the calling thread.
@@ -33,13 +40,21 @@ impl ChunkSink for Inline<'_> {
                 let id = self.writer.write(self.prefix, chunk, true)?;
                 out.push((ObjectId::direct(id), chunk.len() as u64));
             }
-            return Ok(buffer);
+            return Ok(rest(buffer, ends));
         }
         let parts: Vec<&[u8]> = chunks(&buffer, ends).collect();
         let ids = self.writer.write_many(self.prefix, &parts)?;
         out.extend(ids.into_iter().zip(parts).map(|(id, part)| (ObjectId::direct(id), part.len() as u64)));
-        Ok(buffer)
+        Ok(rest(buffer, ends))
     }
+}
+
+/// What follows the last chunk, at the start of the buffer.
+fn rest(mut buffer: Vec<u8>, ends: &[usize]) -> Vec<u8> {
+    let used = ends.last().copied().unwrap_or(0);
+    buffer.copy_within(used.., 0);
+    buffer.truncate(buffer.len() - used);
+    buffer
 }
 
 /// The chunks of a buffer that end at `ends`.
@@ -62,12 +77,12 @@ pub(crate) fn write_stream(
     buffer: &mut Vec<u8>,
 ) -> Result<std::io::Result<(ObjectId, u64)>> {
     let capacity = splitter.max_chunk() * BUFFER_CHUNKS;
-    let mut pieces = Vec::new();
+    let (mut pieces, mut first) = (Vec::new(), true);
     buffer.clear();
     loop {
         let wanted = capacity - buffer.len();
         let at_end = match expected {
-            Some(expected) if expected < SMALL && buffer.is_empty() && pieces.is_empty() => {
+            Some(expected) if expected < SMALL && first && buffer.is_empty() => {
                 fill(source, expected, buffer)
             }
             _ => {
@@ -80,15 +95,14 @@ pub(crate) fn write_stream(
             Ok(at_end) => at_end,
             Err(error) => return Ok(Err(error)),
         };
-        let ends = cuts(buffer, splitter, at_end, pieces.is_empty());
-        let used = ends.last().copied().unwrap_or(0);
+        let ends = cuts(buffer, splitter, at_end, first);
+        first &= ends.is_empty();
         *buffer = sink.store(std::mem::take(buffer), &ends, &mut pieces)?;
-        buffer.copy_within(used.., 0);
-        buffer.truncate(buffer.len() - used);
         if at_end {
             break;
         }
     }
+    sink.finish(&mut pieces)?;
     let length = pieces.iter().map(|(_, length)| length).sum();
     let object = combine(writer, pieces, None)?;
     Ok(Ok((object, length)))

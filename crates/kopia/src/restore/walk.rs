@@ -15,7 +15,8 @@ use super::target::{Folder, Restoring, Target};
 use super::{RestoreOptions, Restored};
 use crate::content::{ContentStore, blocking};
 use crate::object::ObjectReader;
-use crate::snapshot::{DirectoryEntry, EntryKind, FileMode, Listing, PackedEntries};
+use crate::records::Allowance;
+use crate::snapshot::{DirectoryEntry, EntryKind, FileMode, FilesFirst, Listing, PackedEntries};
 use crate::{Error, Result};
 
 /// Reads planned ahead of those under way.
@@ -27,11 +28,12 @@ const MAX_LINK: u64 = 1 << 16;
 /// The deepest tree.
 const MAX_DEPTH: usize = 2048;
 
-pub(super) async fn run(
+pub(crate) async fn run(
     contents: Arc<ContentStore>,
     root: DirectoryEntry,
     path: PathBuf,
     options: RestoreOptions,
+    listings: Arc<Allowance>,
 ) -> Result<Restored> {
     let opened = path.clone();
     let target = blocking(move || {
@@ -42,6 +44,7 @@ pub(super) async fn run(
     let (sender, receiver) = mpsc::channel(PLANNED);
     let walker = Walker {
         pieces: Arc::new(Semaphore::new(WANTED)),
+        listings,
         contents: contents.clone(),
         target: target.clone(),
         handle: Handle::current(),
@@ -85,6 +88,8 @@ struct Walker {
     target: Arc<Target>,
     handle: Handle,
     collector: Collector<Arc<Restoring>>,
+    /// The memory of the listings of the folders that are being restored.
+    listings: Arc<Allowance>,
     /// Those of the reads that are planned or under way.
     pieces: Arc<Semaphore>,
     sender: mpsc::Sender<Planned>,
@@ -115,7 +120,7 @@ impl Walker {
             if self.target.options.cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let Some(entry) = entries.pop() else {
+            let Some(entry) = entries.next()? else {
                 folder.release(&self.target);
                 stack.pop();
                 continue;
@@ -144,7 +149,7 @@ impl Walker {
         parent: &Arc<Folder>,
         path: PathBuf,
         entry: DirectoryEntry,
-    ) -> Result<Option<(Arc<Folder>, PackedEntries)>> {
+    ) -> Result<Option<(Arc<Folder>, FilesFirst)>> {
         if let Err(error) = self.target.make_folder(&path) {
             self.target.counters.fail(&path, &error);
             return Ok(None);
@@ -154,21 +159,19 @@ impl Walker {
         Ok(Some((folder, entries)))
     }
 
-    /// The children of a folder, last first. One that cannot be read is counted, and restored empty.
-    fn read_directory(&self, folder: &Folder) -> Result<PackedEntries> {
-        let read = |object| Listing::read_blocking(&self.contents, object, &self.handle);
-        match folder.object().and_then(read) {
-            Ok(mut listing) => {
-                // Files before folders: they lie before them in the packs.
-                listing.entries.turn_for_pop();
-                Ok(listing.entries)
-            }
+    /// The children of a folder, files before folders: they lie before them in the packs. One that cannot be read is counted,
+    /// and restored empty.
+    fn read_directory(&self, folder: &Folder) -> Result<FilesFirst> {
+        let read = |object| Listing::read_blocking(&self.contents, object, &self.handle, &self.listings);
+        let entries = match folder.object().and_then(read) {
+            Ok(listing) => listing.entries,
             Err(error) if error.is_damage() || error.is_not_found() => {
                 self.target.counters.fail(folder.path(), &error);
-                Ok(PackedEntries::default())
+                PackedEntries::new(&self.listings)
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        entries.files_first()
     }
 
     fn entry(&mut self, folder: &Arc<Folder>, path: &Path, entry: DirectoryEntry) -> Result<()> {

@@ -4,23 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufReader, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path};
 
 use jiff::Timestamp;
-use serde::de::{self, DeserializeOwned};
+use serde::de;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::runtime::Handle;
 
-use super::packed::PackedEntries;
 use super::summary::Summary;
-use crate::content::{ContentStore, ContentWriter};
-use crate::object::{Document, ObjectId, ObjectReader};
-use crate::{Error, Prefix, Result, json};
+use crate::content::ContentStore;
+use crate::object::{ObjectId, ObjectReader};
+use crate::{Error, Result};
 
-const STREAM: &str = "kopia:directory";
-/// A directory object with more JSON than this is refused.
+pub(super) const STREAM: &str = "kopia:directory";
+/// A directory object with more JSON than this is not read as a whole.
 const MAX_JSON: u64 = 1 << 30;
 
 /// What an entry is.
@@ -172,7 +169,7 @@ impl DirectoryEntry {
 }
 
 /// The bytes of a name, in hexadecimal, if it is not UTF-8.
-fn raw_name(name: &OsStr) -> Option<String> {
+pub(super) fn raw_name(name: &OsStr) -> Option<String> {
     name.to_str().is_none().then(|| hex::encode(name.as_bytes()))
 }
 
@@ -188,79 +185,42 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The children of a directory, in one form or another.
-pub(crate) trait Entries: Default + Serialize + DeserializeOwned {
-    fn is_empty(&self) -> bool;
-
-    /// Puts them in Kopia's order: directories first, each group by name.
-    fn sort(&mut self);
-}
-
-impl Entries for Vec<DirectoryEntry> {
-    fn is_empty(&self) -> bool {
-        self.is_empty()
-    }
-
-    fn sort(&mut self) {
-        self.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
-    }
-}
-
 /// A directory object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(bound = "E: Entries")]
-pub struct Directory<E = Vec<DirectoryEntry>> {
+pub struct Directory {
     stream: String,
     /// The children.
     #[serde(deserialize_with = "null_is_empty", serialize_with = "empty_is_null")]
-    pub entries: E,
+    pub entries: Vec<DirectoryEntry>,
     /// What lies below.
     #[serde(default)]
     pub summary: Option<Summary>,
 }
 
-/// A directory object with any number of children.
-pub(crate) type Listing = Directory<PackedEntries>;
-
-fn sorted<E: Entries>(mut entries: E, summary: Summary) -> Directory<E> {
-    entries.sort();
-    Directory { stream: STREAM.into(), entries, summary: Some(summary) }
-}
-
-/// The JSON of the object.
-fn write_json<E: Entries>(directory: &Directory<E>, out: &mut impl Write) -> Result<()> {
-    let invalid = |source: &dyn std::fmt::Display| {
-        Error::InvalidArgument(format!("a directory cannot be written: {source}"))
-    };
-    json::to_writer(out, directory).map_err(|source| invalid(&source))?;
-    out.write_all(b"\n").map_err(|source| invalid(&source))
-}
-
-fn checked<E>(id: ObjectId, parsed: serde_json::Result<Directory<E>>) -> Result<Directory<E>> {
-    let damaged = |reason| Error::damaged(format!("directory {id}"), reason);
-    let directory = parsed.map_err(|source| damaged(format!("invalid JSON: {source}")))?;
-    if directory.stream != STREAM {
-        return Err(damaged(format!("it is a stream of kind {:?}", directory.stream)));
-    }
-    Ok(directory)
-}
-
 impl Directory {
     /// A directory of these entries, put in Kopia's order: directories first, each group by name.
-    pub fn new(entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
-        sorted(entries, summary)
+    pub fn new(mut entries: Vec<DirectoryEntry>, summary: Summary) -> Self {
+        entries.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+        Self { stream: STREAM.into(), entries, summary: Some(summary) }
     }
 
     /// The JSON of the object, as a whole.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = Vec::new();
-        write_json(self, &mut json)?;
+        let invalid = |source| Error::InvalidArgument(format!("a directory cannot be written: {source}"));
+        let mut json = crate::json::to_vec(self).map_err(invalid)?;
+        json.push(b'\n');
         Ok(json)
     }
 
     pub(crate) fn from_json(id: ObjectId, json: &[u8]) -> Result<Self> {
-        checked(id, serde_json::from_slice(json))
+        let damaged = |reason| Error::damaged(format!("directory {id}"), reason);
+        let directory: Self =
+            serde_json::from_slice(json).map_err(|source| damaged(format!("invalid JSON: {source}")))?;
+        if directory.stream != STREAM {
+            return Err(damaged(format!("it is a stream of kind {:?}", directory.stream)));
+        }
+        Ok(directory)
     }
 
     /// Reads a directory object.
@@ -273,56 +233,11 @@ impl Directory {
     }
 }
 
-impl Listing {
-    /// A directory of these entries, put in Kopia's order.
-    pub(crate) fn packed(entries: PackedEntries, summary: Summary) -> Self {
-        sorted(entries, summary)
-    }
-
-    /// Puts the entries in Kopia's order, in which [`Listing::find`] needs them.
-    pub(crate) fn sort(&mut self) {
-        self.entries.sort();
-    }
-
-    /// The entry of a folder, or of something else, of this name. The entries must be in order.
-    pub(crate) fn find(&self, is_folder: bool, name: &OsStr) -> Option<DirectoryEntry> {
-        let raw = raw_name(name).unwrap_or_default();
-        self.entries.find(is_folder, &name.to_string_lossy(), &raw)
-    }
-
-    /// Stores the directory.
-    ///
-    /// # Errors
-    /// As [`ContentWriter::write`].
-    pub(crate) fn store(&self, writer: &ContentWriter) -> Result<ObjectId> {
-        let expected = 256 + self.entries.len() * 192;
-        let mut document = Document::new(writer, Prefix::DIRECTORY, false, expected)?;
-        let written = write_json(self, &mut document);
-        document.finish(written)
-    }
-
-    /// As [`Directory::read`], piece by piece. Only for blocking threads.
-    pub(crate) fn read_blocking(contents: &ContentStore, id: ObjectId, handle: &Handle) -> Result<Self> {
-        let reader = handle.block_on(ObjectReader::open(contents, id))?;
-        if let [piece] = reader.pieces() {
-            let json = handle.block_on(reader.read_piece(piece))?;
-            return checked(id, serde_json::from_slice(&json));
-        }
-        if reader.length() > MAX_JSON {
-            return Err(Error::damaged(format!("directory {id}"), "it is too long"));
-        }
-        let mut stream = reader.stream(handle);
-        let parsed = serde_json::from_reader(BufReader::new(&mut stream));
-        stream.finish()?;
-        checked(id, parsed)
-    }
-}
-
-fn null_is_empty<'de, D: Deserializer<'de>, E: Entries>(deserializer: D) -> Result<E, D::Error> {
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DirectoryEntry>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-fn empty_is_null<S: Serializer, E: Entries>(entries: &E, serializer: S) -> Result<S::Ok, S::Error> {
+fn empty_is_null<S: Serializer>(entries: &[DirectoryEntry], serializer: S) -> Result<S::Ok, S::Error> {
     if entries.is_empty() { serializer.serialize_none() } else { entries.serialize(serializer) }
 }
 

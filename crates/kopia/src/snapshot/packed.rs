@@ -1,165 +1,156 @@
 //! Many directory entries in little memory. A folder may have millions, and all of them wait for the last: as structures
 //! they take some 300 bytes each, here about 60.
 
-use std::fmt;
+use std::cmp::Ordering;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::directory::{DirectoryEntry, Entries, EntryKind, FileMode};
-use super::summary::Summary;
+use super::directory::{DirectoryEntry, EntryKind, FileMode};
+use super::summary::{Summary, Totals};
 use crate::object::ObjectId;
-use crate::varint;
+use crate::records::{Allowance, Cursor, Position, Records};
+use crate::{Error, Result, varint};
 
-/// Bytes after which a new piece of memory begins: one that grows would be there twice.
-const CHUNK: usize = 64 << 10;
 /// The entry is kept as JSON, as it has something rare.
 const RARE: u8 = 4;
 const WITH_SUMMARY: u8 = 8;
 const KINDS: [EntryKind; 4] = [EntryKind::File, EntryKind::Directory, EntryKind::Symlink, EntryKind::Other];
 
-/// Entries, each in the fewest bytes, and where they are.
-#[derive(Clone, Default)]
-pub(crate) struct PackedEntries {
-    chunks: Vec<Vec<u8>>,
-    places: Vec<Place>,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    chunk: u32,
-    start: u32,
-    length: u32,
-}
+/// Entries, each in the fewest bytes; those beyond an allowance of memory in a temporary file.
+#[derive(Debug, Clone)]
+pub(crate) struct PackedEntries(Records);
 
 /// What entries are sorted by: folders first, then by name.
-type Key<'a> = (bool, &'a str, &'a str);
+type Key<'a> = (bool, &'a [u8], &'a [u8]);
 
 impl PackedEntries {
+    pub(crate) fn new(allowance: &Arc<Allowance>) -> Self {
+        Self(Records::new(order, allowance))
+    }
+
     /// Adds an entry.
-    pub(crate) fn push(&mut self, entry: &DirectoryEntry) {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() >= CHUNK) {
-            let capacity = if self.chunks.is_empty() { 0 } else { CHUNK + CHUNK / 32 };
-            self.chunks.push(Vec::with_capacity(capacity));
-        }
-        let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let start = chunk.len();
-        encode(entry, chunk);
-        let length = (chunk.len() - start) as u32;
-        self.places.push(Place { chunk: number as u32, start: start as u32, length });
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn push(&mut self, entry: &DirectoryEntry) -> Result<()> {
+        self.0.push(|out| encode(entry, out))
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.0.len()
     }
 
-    /// All of them, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = DirectoryEntry> {
-        self.places.iter().map(|place| self.entry(*place))
+    /// Puts them in Kopia's order: folders first, each group by name. Nothing can be found before.
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn sort(&mut self) -> Result<()> {
+        self.0.sort()
     }
 
-    /// Takes the last one.
-    pub(crate) fn pop(&mut self) -> Option<DirectoryEntry> {
-        self.places.pop().map(|place| self.entry(place))
+    /// All of them, as they were added or sorted. Ends with the first error.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Result<DirectoryEntry>> {
+        let mut position = Position::default();
+        std::iter::from_fn(move || next(&self.0, &mut position).transpose())
+    }
+
+    /// What lies below a folder with these entries, itself last changed at `modified`.
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn summary(&self, modified: Timestamp) -> Result<Summary> {
+        let mut totals = Totals::new(modified);
+        self.iter().try_for_each(|entry| entry.map(|entry| totals.add(&entry)))?;
+        Ok(totals.finish())
     }
 
     /// The entry of a folder, or of something else, of this name. They must be sorted.
-    pub(crate) fn find(&self, is_folder: bool, name: &str, raw: &str) -> Option<DirectoryEntry> {
-        let wanted: Key<'_> = (!is_folder, name, raw);
-        let index = self.places.binary_search_by(|place| self.key(*place).cmp(&wanted)).ok()?;
-        Some(self.entry(self.places[index]))
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn find(
+        &self,
+        is_folder: bool,
+        name: &str,
+        raw: &str,
+        cursor: &mut Cursor,
+    ) -> Result<Option<DirectoryEntry>> {
+        let wanted: Key<'_> = (!is_folder, name.as_bytes(), raw.as_bytes());
+        let found = self.0.find(|record| key(record).cmp(&Some(wanted)), cursor)?;
+        found.map(entry).transpose()
     }
 
-    /// Puts them in the order in which [`PackedEntries::pop`] is to answer them: files before folders, each as they were.
-    pub(crate) fn turn_for_pop(&mut self) {
-        let mut places = std::mem::take(&mut self.places);
-        places.sort_by_key(|place| !self.key(*place).0);
-        places.reverse();
-        self.places = places;
-    }
-
-    fn bytes(&self, place: Place) -> &[u8] {
-        let start = place.start as usize;
-        &self.chunks[place.chunk as usize][start..start + place.length as usize]
-    }
-
-    fn entry(&self, place: Place) -> DirectoryEntry {
-        decode(self.bytes(place)).expect("these are the bytes of an entry")
-    }
-
-    fn key(&self, place: Place) -> Key<'_> {
-        key(self.bytes(place)).expect("these are the bytes of an entry")
-    }
-}
-
-impl Entries for PackedEntries {
-    fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    fn sort(&mut self) {
-        let mut places = std::mem::take(&mut self.places);
-        places.sort_unstable_by(|a, b| self.key(*a).cmp(&self.key(*b)));
-        self.places = places;
-    }
-}
-
-impl Extend<DirectoryEntry> for PackedEntries {
-    fn extend<I: IntoIterator<Item = DirectoryEntry>>(&mut self, entries: I) {
-        entries.into_iter().for_each(|entry| self.push(&entry));
-    }
-}
-
-impl FromIterator<DirectoryEntry> for PackedEntries {
-    fn from_iter<I: IntoIterator<Item = DirectoryEntry>>(entries: I) -> Self {
-        let mut packed = Self::default();
-        packed.extend(entries);
-        packed
-    }
-}
-
-impl PartialEq for PackedEntries {
-    fn eq(&self, other: &Self) -> bool {
-        let mut places = self.places.iter().zip(&other.places);
-        self.len() == other.len() && places.all(|(ours, theirs)| self.bytes(*ours) == other.bytes(*theirs))
-    }
-}
-
-impl fmt::Debug for PackedEntries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl Serialize for PackedEntries {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
-}
-
-impl<'de> Deserialize<'de> for PackedEntries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Packing;
-        impl<'de> Visitor<'de> for Packing {
-            type Value = PackedEntries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of entries")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PackedEntries, A::Error> {
-                let mut entries = PackedEntries::default();
-                while let Some(entry) = list.next_element::<DirectoryEntry>()? {
-                    entries.push(&entry);
-                }
-                Ok(entries)
+    /// Whether these and `other` are the same, both sorted.
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn is_same(&self, other: &Self) -> Result<bool> {
+        if self.len() != other.len() {
+            return Ok(false);
+        }
+        let (mut ours, mut theirs) = (Position::default(), Position::default());
+        loop {
+            match (self.0.next(&mut ours)?, other.0.next(&mut theirs)?) {
+                (None, None) => return Ok(true),
+                (ours, theirs) if ours != theirs => return Ok(false),
+                _ => {}
             }
         }
-        deserializer.deserialize_seq(Packing)
     }
+
+    /// All of them, files before folders.
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn files_first(mut self) -> Result<FilesFirst> {
+        self.sort()?;
+        Ok(FilesFirst { entries: self.0, position: Position::default(), folders: false })
+    }
+}
+
+/// The entries of a folder, files before folders, each by name.
+#[derive(Debug)]
+pub(crate) struct FilesFirst {
+    entries: Records,
+    position: Position,
+    folders: bool,
+}
+
+impl FilesFirst {
+    /// The next one.
+    ///
+    /// # Errors
+    /// [`Error::File`] of the temporary file.
+    pub(crate) fn next(&mut self) -> Result<Option<DirectoryEntry>> {
+        loop {
+            match self.entries.next(&mut self.position)? {
+                Some(record) if is_folder(record) == self.folders => return entry(record).map(Some),
+                // Folders come first, so no other follows.
+                _ if self.folders => return Ok(None),
+                Some(_) => {}
+                None => (self.position, self.folders) = (Position::default(), true),
+            }
+        }
+    }
+}
+
+fn next(records: &Records, position: &mut Position) -> Result<Option<DirectoryEntry>> {
+    records.next(position)?.map(entry).transpose()
+}
+
+/// What was encoded, unless somebody wrote into the temporary file.
+fn entry(record: &[u8]) -> Result<DirectoryEntry> {
+    decode(record).ok_or_else(|| Error::damaged("a temporary list", "it has not what was written"))
+}
+
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    key(a).cmp(&key(b))
+}
+
+fn is_folder(record: &[u8]) -> bool {
+    key(record).is_some_and(|(is_other, ..)| !is_other)
 }
 
 /// Whether nothing is in a summary but numbers and a time.
@@ -196,8 +187,8 @@ fn encode(entry: &DirectoryEntry, out: &mut Vec<u8>) {
 
 fn key(mut bytes: &[u8]) -> Option<Key<'_>> {
     let (kind, rare) = take_kind(&mut bytes)?;
-    let name = take_text(&mut bytes)?;
-    let raw = if rare & RARE == 0 { "" } else { take_text(&mut bytes)? };
+    let name = take_bytes(&mut bytes)?;
+    let raw = if rare & RARE == 0 { &[] } else { take_bytes(&mut bytes)? };
     Some((kind != EntryKind::Directory, name, raw))
 }
 
@@ -313,34 +304,67 @@ mod tests {
         ]
     }
 
+    fn packed(entries: impl IntoIterator<Item = DirectoryEntry>, memory: usize) -> PackedEntries {
+        let mut packed = PackedEntries::new(&Allowance::new(memory));
+        entries.into_iter().for_each(|entry| packed.push(&entry).unwrap());
+        packed
+    }
+
     #[test]
     fn the_order_is_that_of_directories_and_each_is_found() {
-        let (mut packed, summary) = (PackedEntries::default(), Summary::empty(Timestamp::UNIX_EPOCH));
-        packed.extend(samples());
-        packed.sort();
-        let plain = Directory::new(samples(), summary).entries;
-        assert_eq!(packed.iter().collect::<Vec<_>>(), plain);
-        for entry in &plain {
-            let raw = entry.raw_name.as_deref().unwrap_or_default();
-            let folder = entry.kind == EntryKind::Directory;
-            assert_eq!(packed.find(folder, &entry.name, raw).as_ref(), Some(entry));
-            assert_eq!(packed.find(!folder, &entry.name, raw), None);
+        for memory in [usize::MAX, 0] {
+            let mut packed = packed(samples(), memory);
+            packed.sort().unwrap();
+            let plain = Directory::new(samples(), Summary::empty(Timestamp::UNIX_EPOCH)).entries;
+            assert_eq!(packed.iter().collect::<Result<Vec<_>>>().unwrap(), plain);
+            for entry in &plain {
+                let raw = entry.raw_name.as_deref().unwrap_or_default();
+                let folder = entry.kind == EntryKind::Directory;
+                let find = |folder| packed.find(folder, &entry.name, raw, &mut Cursor::default());
+                assert_eq!(find(folder).unwrap().as_ref(), Some(entry));
+                assert_eq!(find(!folder).unwrap(), None);
+            }
+            let mut first = packed.files_first().unwrap();
+            let named: Vec<_> =
+                std::iter::from_fn(|| first.next().unwrap()).map(|entry| entry.name).collect();
+            assert_eq!(named[5..], ["y", "z"]);
+            assert_eq!(named[..2], ["attributes", "caf\u{fffd}"]);
         }
-        packed.turn_for_pop();
-        let popped: Vec<_> = std::iter::from_fn(|| packed.pop()).map(|entry| entry.name).collect();
-        assert_eq!(popped[5..], ["y", "z"]);
-        assert_eq!(popped[..2], ["attributes", "caf\u{fffd}"]);
+    }
+
+    #[test]
+    fn lists_in_files_equal_those_in_memory() {
+        let many = |changed: u64| {
+            let name = |number: u64| format!("file{:07}", number * 7 % 50_000);
+            let sized = move |number| DirectoryEntry {
+                size: u64::from(number == changed),
+                ..entry(name(number).as_bytes(), EntryKind::File)
+            };
+            (0..50_000).map(sized)
+        };
+        let mut same = [packed(many(1), usize::MAX), packed(many(1), 1 << 16), packed(many(2), 1 << 16)];
+        for packed in &mut same {
+            packed.sort().unwrap();
+        }
+        assert!(same[0].is_same(&same[1]).unwrap() && same[1].is_same(&same[0]).unwrap());
+        assert!(!same[0].is_same(&same[2]).unwrap() && !same[1].is_same(&packed([], 0)).unwrap());
+        let at = Timestamp::UNIX_EPOCH;
+        assert_eq!(same[0].summary(at).unwrap(), same[2].summary(at).unwrap());
+        assert_eq!(same[0].summary(at).unwrap().files, 50_000);
     }
 
     #[test]
     fn many_entries_take_little_memory() {
-        let mut packed = PackedEntries::default();
         let name = |number: u32| format!("file{number:07}");
-        packed.extend((0..100_000).map(|number| entry(name(number).as_bytes(), EntryKind::File)));
-        let memory = packed.chunks.iter().map(Vec::capacity).sum::<usize>()
-            + packed.places.capacity() * size_of::<Place>();
-        assert!(memory < 80 * 100_000, "{memory}");
-        assert!(packed.iter().enumerate().all(|(number, entry)| entry.name == name(number as u32)));
+        let entries = (0..100_000).map(|number| entry(name(number).as_bytes(), EntryKind::File));
+        let bytes: usize = entries
+            .map(|entry| {
+                let mut bytes = Vec::new();
+                encode(&entry, &mut bytes);
+                bytes.len()
+            })
+            .sum();
+        assert!(bytes < 65 * 100_000, "{bytes}");
     }
 
     proptest! {

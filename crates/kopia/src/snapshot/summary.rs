@@ -69,24 +69,9 @@ impl Summary {
 
     /// That of a directory with these entries; `modified` is its own time.
     pub fn of<E: Borrow<DirectoryEntry>>(entries: impl IntoIterator<Item = E>, modified: Timestamp) -> Self {
-        let mut total = Self::empty(modified);
-        let mut latest = None;
-        for entry in entries {
-            let entry = entry.borrow();
-            let below = entry.summary.as_ref().map_or(entry.modified, |below| below.max_time);
-            latest = latest.max(Some(entry.modified.max(below)));
-            match (entry.kind, &entry.summary) {
-                (EntryKind::Directory, Some(below)) => total.add(below),
-                (EntryKind::Symlink, _) => total.symlinks += 1,
-                (EntryKind::File, _) => {
-                    total.files += 1;
-                    total.size += entry.size;
-                }
-                _ => {}
-            }
-        }
-        total.max_time = latest.unwrap_or(modified);
-        total
+        let mut totals = Totals::new(modified);
+        entries.into_iter().for_each(|entry| totals.add(entry.borrow()));
+        totals.finish()
     }
 
     fn add(&mut self, below: &Self) {
@@ -109,5 +94,39 @@ impl Summary {
     pub(crate) fn keep_first(errors: &mut Vec<EntryError>) {
         errors.sort_by(|a, b| a.path.cmp(&b.path));
         errors.truncate(MAX_ERRORS);
+    }
+}
+
+/// A summary in the making.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    total: Summary,
+    latest: Option<Timestamp>,
+}
+
+impl Totals {
+    /// Of a directory last changed at `modified`.
+    pub(crate) fn new(modified: Timestamp) -> Self {
+        Self { total: Summary::empty(modified), latest: None }
+    }
+
+    /// Adds an entry of the directory.
+    pub(crate) fn add(&mut self, entry: &DirectoryEntry) {
+        let below = entry.summary.as_ref().map_or(entry.modified, |below| below.max_time);
+        self.latest = self.latest.max(Some(entry.modified.max(below)));
+        match (entry.kind, &entry.summary) {
+            (EntryKind::Directory, Some(below)) => self.total.add(below),
+            (EntryKind::Symlink, _) => self.total.symlinks += 1,
+            (EntryKind::File, _) => {
+                self.total.files += 1;
+                self.total.size += entry.size;
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Summary {
+        self.total.max_time = self.latest.unwrap_or(self.total.max_time);
+        self.total
     }
 }

@@ -11,6 +11,7 @@ use super::spread::{Spread, Watched};
 use super::tree::Node;
 use crate::Result;
 use crate::object::{self, ObjectId};
+use crate::records::Cursor;
 use crate::snapshot::{DirectoryEntry, EntryKind, FileMode};
 
 /// Files up to this size share one buffer of their thread.
@@ -33,8 +34,10 @@ impl FileBatch {
     pub(super) fn store(self, shared: &Shared<'_>) -> Result<()> {
         let mut store = FileStore::new(shared, &*self.folder, self.node.path());
         let mut entries = Vec::with_capacity(self.children.len());
+        let mut cursor = Cursor::default();
         for child in &self.children {
-            let (entry, outcome) = store.store(child, self.node.previous(child).as_ref())?;
+            let previous = self.node.previous(child, &mut cursor)?;
+            let (entry, outcome) = store.store(child, previous.as_ref())?;
             entries.extend(entry);
             match outcome {
                 Outcome::Failed(error) => {
@@ -44,7 +47,7 @@ impl FileBatch {
                 _ => {}
             }
         }
-        self.node.add(entries);
+        self.node.add(&entries)?;
         drop(self.folder);
         self.node.release(shared)
     }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::children::Children;
 use super::room::{Room, RoomTaken};
 use super::spread::Batch;
 use super::tree::Node;
 use super::{UploadOptions, Uploaded};
 use crate::content::ContentWriter;
+use crate::records::Allowance;
 use crate::snapshot::{DirectoryEntry, EntryError, Stats};
 use crate::splitter::Splitter;
 use crate::upload::files::FileBatch;
@@ -23,12 +25,16 @@ const MAX_FAILURES: usize = 100;
 pub(super) enum Job {
     /// List the root.
     Root(Arc<Node>),
-    /// List directories, the last one first. They are no more than names while they wait: a folder may have very many.
-    Directories {
-        /// The folder that they are in.
+    /// What is in a directory: further jobs, made one by one when somebody has time, as there may be very many.
+    Children(Children),
+    /// All of these were made.
+    Listed(Arc<Node>),
+    /// List a directory.
+    Directory {
+        /// The folder that it is in.
         parent: Arc<Node>,
-        /// Their names.
-        names: Vec<OsString>,
+        /// Its name.
+        name: OsString,
     },
     /// Store some files of a directory.
     Files(FileBatch),
@@ -43,6 +49,8 @@ pub(super) struct Shared<'a> {
     pub(super) splitter: Splitter,
     pub(super) counters: Counters,
     pub(super) room: Room,
+    /// For listings, old and new.
+    pub(super) listings: Arc<Allowance>,
     started: Timestamp,
     failures: Mutex<Vec<EntryError>>,
     stack: Mutex<Stack>,
@@ -61,25 +69,22 @@ struct Stack {
     error: Option<Error>,
 }
 
-impl Job {
-    /// How often something must be done for it.
-    fn count(&self) -> usize {
-        if let Self::Directories { names, .. } = self { names.len() } else { 1 }
-    }
-}
-
 impl Stack {
+    fn push(&mut self, job: Job) {
+        self.unfinished += 1;
+        self.jobs.push(job);
+    }
+
     /// The next thing to do.
-    fn take(&mut self) -> Option<Job> {
-        if let Some(Job::Directories { parent, names }) = self.jobs.last_mut()
-            && names.len() > 1
-        {
-            return Some(Job::Directories {
-                parent: parent.clone(),
-                names: names.pop().into_iter().collect(),
-            });
+    fn take(&mut self) -> Result<Option<Job>> {
+        let Some(Job::Children(children)) = self.jobs.last_mut() else { return Ok(self.jobs.pop()) };
+        if let Some(job) = children.next()? {
+            self.unfinished += 1;
+            return Ok(Some(job));
         }
-        self.jobs.pop()
+        let node = children.node().clone();
+        self.jobs.pop();
+        Ok(Some(Job::Listed(node)))
     }
 }
 
@@ -101,11 +106,16 @@ pub(super) fn add(counter: &AtomicU64, count: u64) {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(writer: &'a Arc<ContentWriter>, options: &'a UploadOptions) -> Result<Self> {
+    pub(super) fn new(
+        writer: &'a Arc<ContentWriter>,
+        options: &'a UploadOptions,
+        listings: &Arc<Allowance>,
+    ) -> Result<Self> {
         Ok(Self {
             splitter: Splitter::from_name(&writer.contents().format().parameters().splitter)?,
             started: writer.contents().clock().now(),
             room: Room::default(),
+            listings: listings.clone(),
             writer,
             options,
             counters: Counters::default(),
@@ -119,10 +129,7 @@ impl<'a> Shared<'a> {
     /// Adds jobs; the last one is done first.
     pub(super) fn push(&self, jobs: impl IntoIterator<Item = Job>) {
         let mut stack = self.lock();
-        for job in jobs {
-            stack.unfinished += job.count();
-            stack.jobs.push(job);
-        }
+        jobs.into_iter().for_each(|job| stack.push(job));
         drop(stack);
         self.changed.notify_all();
     }
@@ -155,8 +162,15 @@ impl<'a> Shared<'a> {
             if stack.error.is_some() || stack.closed || (!until_closed && stack.unfinished == 0) {
                 return None;
             }
-            if let Some(job) = stack.take() {
-                return Some(job);
+            match stack.take() {
+                Ok(Some(job)) => return Some(job),
+                Ok(None) => {}
+                Err(error) => {
+                    stack.error.get_or_insert(error);
+                    self.changed.notify_all();
+                    self.ended.notify_all();
+                    continue;
+                }
             }
             stack = self.changed.wait(stack).unwrap_or_else(PoisonError::into_inner);
         }
@@ -165,7 +179,10 @@ impl<'a> Shared<'a> {
     fn run(&self, job: Job) -> Result<()> {
         match job {
             Job::Root(node) => node.list(self),
-            Job::Directories { parent, names } => names.iter().try_for_each(|name| parent.visit(self, name)),
+            // They are taken one by one.
+            Job::Children(_) => Err(Error::Worker),
+            Job::Listed(node) => node.release(self),
+            Job::Directory { parent, name } => parent.visit(self, &name),
             Job::Files(batch) => batch.store(self),
             Job::Help(batch) => {
                 batch.help(self.writer);
@@ -264,7 +281,7 @@ pub(super) fn with_helpers<T>(
     options: &UploadOptions,
     main: impl FnOnce(&Shared<'_>) -> Result<T>,
 ) -> Result<T> {
-    let shared = Shared::new(writer, options)?;
+    let shared = Shared::new(writer, options, &Allowance::new(options.listing_memory))?;
     std::thread::scope(|scope| {
         for _ in 1..options.threads {
             scope.spawn(|| shared.work(true));

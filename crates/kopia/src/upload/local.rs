@@ -85,8 +85,7 @@ impl SourceFolder for LocalFolder {
         xattrs::read(&self.0)
     }
 
-    fn children(&self) -> io::Result<Vec<Child>> {
-        let mut children = Vec::new();
+    fn children(&self, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); LISTING];
         seek(&self.0, SeekFrom::Start(0))?;
         let mut listing = RawDir::new(&self.0, &mut buffer);
@@ -98,9 +97,9 @@ impl SourceFolder for LocalFolder {
             }
             let known = entry.file_type();
             let kind = (known != FileType::Unknown).then(|| kind(known));
-            children.push(Child { name: name.to_owned(), kind });
+            take(Child { name: name.to_owned(), kind })?;
         }
-        Ok(children)
+        Ok(())
     }
 
     fn child(&self, name: &OsStr) -> io::Result<Attributes> {

@@ -65,11 +65,11 @@ pub trait SourceFolder: Debug + Send + Sync {
         None
     }
 
-    /// All that is in it, in any order.
+    /// Hands over all that is in it, in any order. There may be more than fits into memory.
     ///
     /// # Errors
-    /// The folder is stored empty then.
-    fn children(&self) -> io::Result<Vec<Child>>;
+    /// Those of `take`, which end the listing, or its own. The folder is stored empty then.
+    fn children(&self, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()>;
 
     /// The attributes of a child.
     ///

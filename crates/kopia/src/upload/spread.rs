@@ -1,4 +1,4 @@
-//! Spreads the chunks of one large file over the threads of an upload.
+//! Spreads the chunks of one large file over the threads of an upload: while one reads on, others store what was read.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,9 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use super::UploadOptions;
 use super::jobs::{Job, Shared};
+use super::room::RoomTaken;
 use crate::content::ContentWriter;
 use crate::object::{ChunkSink, Inline, ObjectId, chunks};
 use crate::{Error, Result};
+
+/// Chunks that are hashed at once as fast as a single one.
+const TOGETHER: usize = 4;
 
 /// Chunks of one buffer, taken in groups by whoever has time.
 pub(super) struct Batch {
@@ -27,12 +31,13 @@ struct Done {
 }
 
 impl Batch {
-    fn new(buffer: Vec<u8>, ends: &[usize], threads: usize) -> Self {
+    /// For so many threads besides the one that reads.
+    fn new(buffer: Vec<u8>, ends: &[usize], helpers: usize) -> Self {
         let count = ends.len();
         Self {
             buffer: RwLock::new(buffer),
             ends: ends.to_vec(),
-            group: count.div_ceil(threads.max(1)),
+            group: count.div_ceil(helpers.max(1)).min(TOGETHER),
             next: AtomicUsize::new(0),
             done: Mutex::new(Done { objects: vec![None; count], missing: count, error: None }),
             finished: Condvar::new(),
@@ -87,29 +92,65 @@ impl Batch {
     }
 }
 
-/// The sink of file data: this thread and all that are idle store chunks.
+/// The sink of file data. There are two buffers while there is room for them: this thread fills one while all that are idle
+/// store the chunks of the other.
 pub(super) struct Spread<'a, 'b> {
     shared: &'a Shared<'b>,
+    stored: Option<Arc<Batch>>,
+    /// The room for the second buffer, and that buffer itself while no chunks of it are stored.
+    second: Option<RoomTaken<'a>>,
 }
 
 impl<'a, 'b> Spread<'a, 'b> {
     pub(super) fn new(shared: &'a Shared<'b>) -> Self {
-        Self { shared }
+        Self { shared, stored: None, second: None }
+    }
+
+    /// Helps to store the chunks of the other buffer, and waits for the rest of them.
+    fn collect(&mut self, out: &mut Vec<(ObjectId, u64)>) -> Result<()> {
+        let Some(batch) = self.stored.take() else { return Ok(()) };
+        batch.help(self.shared.writer);
+        let buffer = batch.finish(out)?;
+        if let Some(second) = &mut self.second {
+            *second.buffer = buffer;
+        }
+        Ok(())
     }
 }
 
 impl ChunkSink for Spread<'_, '_> {
     fn store(&mut self, buffer: Vec<u8>, ends: &[usize], out: &mut Vec<(ObjectId, u64)>) -> Result<Vec<u8>> {
         self.shared.check()?;
-        let threads = self.shared.options.threads;
-        if ends.len() < 2 || threads < 2 {
-            return Inline { writer: self.shared.writer, prefix: None, compress: false }
-                .store(buffer, ends, out);
+        self.collect(out)?;
+        let helpers = self.shared.options.threads.saturating_sub(1);
+        if self.second.is_none() && ends.len() > 1 && helpers > 0 {
+            self.second = self.shared.room.take(buffer.capacity());
         }
-        let batch = Arc::new(Batch::new(buffer, ends, threads));
-        self.shared.push((1..threads.min(ends.len())).map(|_| Job::Help(batch.clone())));
-        batch.help(self.shared.writer);
-        batch.finish(out)
+        let Some(second) = self.second.as_mut().filter(|_| ends.len() > 1) else {
+            let mut alone = Inline { writer: self.shared.writer, prefix: None, compress: false };
+            return alone.store(buffer, ends, out);
+        };
+        let mut next = std::mem::take(&mut *second.buffer);
+        next.clear();
+        next.extend_from_slice(&buffer[ends.last().copied().unwrap_or(0)..]);
+        let batch = Arc::new(Batch::new(buffer, ends, helpers));
+        let groups = ends.len().div_ceil(batch.group);
+        self.shared.push((0..helpers.min(groups)).map(|_| Job::Help(batch.clone())));
+        self.stored = Some(batch);
+        Ok(next)
+    }
+
+    fn finish(&mut self, out: &mut Vec<(ObjectId, u64)>) -> Result<()> {
+        self.collect(out)
+    }
+}
+
+impl Drop for Spread<'_, '_> {
+    /// Reading failed: nobody wants what was not stored yet.
+    fn drop(&mut self) {
+        if let Some(batch) = &self.stored {
+            batch.next.store(batch.ends.len(), Ordering::Relaxed);
+        }
     }
 }
 

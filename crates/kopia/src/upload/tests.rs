@@ -61,8 +61,9 @@ impl SourceFolder for Trouble {
         Some(Box::new([("user.kind".to_owned(), "00".to_owned())].into()))
     }
 
-    fn children(&self) -> io::Result<Vec<Child>> {
-        Ok(self.0.iter().map(|(name, kind)| Child { name: name.into(), kind: Some(*kind) }).collect())
+    fn children(&self, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
+        let mut children = self.0.iter().map(|(name, kind)| Child { name: name.into(), kind: Some(*kind) });
+        children.try_for_each(take)
     }
 
     fn child(&self, name: &OsStr) -> io::Result<Attributes> {
@@ -168,10 +169,10 @@ impl SourceFolder for Waiting {
         Ok(attributes(SourceKind::Folder))
     }
 
-    fn children(&self) -> io::Result<Vec<Child>> {
+    fn children(&self, take: &mut dyn FnMut(Child) -> io::Result<()>) -> io::Result<()> {
         // More than one batch, so that the first is done when the second waits.
         let name = |number| Child { name: format!("{number:04}").into(), kind: Some(SourceKind::File) };
-        Ok((0..600).map(name).collect())
+        (0..600).map(name).try_for_each(take)
     }
 
     fn child(&self, _name: &OsStr) -> io::Result<Attributes> {

@@ -5,17 +5,19 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use super::files::{FileBatch, FileStore};
+use tracing::debug;
+
+use super::children::Children;
+use super::files::FileStore;
 use super::jobs::{Job, Shared, add};
 use super::source::{Child, Source, SourceFolder, SourceKind, SourceRoot};
 use super::{Outcome, UploadOptions, Uploaded, checkpoint};
 use crate::content::ContentWriter;
 use crate::object::ObjectId;
+use crate::records::{Allowance, Cursor};
 use crate::snapshot::{DirectoryEntry, EntryError, EntryKind, Listing, PackedEntries, Summary};
 use crate::{Error, Result};
 
-/// Files that one job stores.
-const FILES_PER_JOB: usize = 512;
 /// Errors of a directory that are kept before all but the first are forgotten.
 const SOME_ERRORS: usize = 100;
 
@@ -40,7 +42,6 @@ struct Seen {
     previous: Option<Listing>,
 }
 
-#[derive(Default)]
 struct NodeState {
     entries: PackedEntries,
     failed: u64,
@@ -57,10 +58,11 @@ pub(super) fn run(
     source: Arc<dyn Source>,
     parent: Option<&DirectoryEntry>,
     options: &UploadOptions,
+    listings: &Arc<Allowance>,
 ) -> Result<Uploaded> {
     let name = PathBuf::from(source.name());
     let unreadable = |action, source| Error::File { action, path: name.clone(), source };
-    let shared = Shared::new(writer, options)?;
+    let shared = Shared::new(writer, options, listings)?;
     let root = match source.root().map_err(|error| unreadable("open", error))? {
         SourceRoot::Folder => upload_directory(&shared, source, parent)?,
         SourceRoot::File { folder, child } => match upload_file(&shared, &*folder, &child, parent)? {
@@ -72,6 +74,7 @@ pub(super) fn run(
             }
         },
     };
+    debug!(memory = listings.peak(), "uploaded a tree; this is what listings took at most");
     Ok(shared.uploaded(root))
 }
 
@@ -91,7 +94,7 @@ fn upload_directory(
     parent: Option<&DirectoryEntry>,
 ) -> Result<DirectoryEntry> {
     let known = listing(parent);
-    let node = Arc::new(Node::new(source, None, PathBuf::new(), known));
+    let node = Arc::new(Node::new(shared, source, None, PathBuf::new(), known));
     shared.push([Job::Root(node.clone())]);
     std::thread::scope(|scope| {
         for _ in 0..shared.options.threads.max(1) {
@@ -110,6 +113,7 @@ fn listing(previous: Option<&DirectoryEntry>) -> Option<ObjectId> {
 
 impl Node {
     fn new(
+        shared: &Shared<'_>,
         source: Arc<dyn Source>,
         parent: Option<Arc<Node>>,
         path: PathBuf,
@@ -121,7 +125,7 @@ impl Node {
             path,
             known,
             seen: OnceLock::new(),
-            state: Mutex::new(NodeState { waiting: 1, ..NodeState::default() }),
+            state: Mutex::new(NodeState::new(shared)),
             result: OnceLock::new(),
         }
     }
@@ -132,9 +136,9 @@ impl Node {
 
     /// Stores the directory of this name in this one.
     pub(super) fn visit(self: &Arc<Self>, shared: &Shared<'_>, name: &OsStr) -> Result<()> {
-        let known = listing(self.previous_entry(true, name).as_ref());
+        let known = listing(self.previous_entry(true, name, &mut Cursor::default())?.as_ref());
         let path = self.path.join(name);
-        let child = Arc::new(Self::new(self.source.clone(), Some(self.clone()), path, known));
+        let child = Arc::new(Self::new(shared, self.source.clone(), Some(self.clone()), path, known));
         self.lock().open.push(Arc::downgrade(&child));
         child.list(shared)
     }
@@ -157,8 +161,12 @@ impl Node {
             entry.xattrs = folder.xattrs();
         }
         let _ = self.seen.set(Seen { entry, previous });
-        match opened.and_then(|folder| Ok((folder.children()?, folder))) {
-            Ok((children, folder)) => self.spawn(shared, &folder, children)?,
+        let listed = match opened {
+            Ok(folder) => Children::list(self, folder, &shared.listings)?,
+            Err(error) => Err(error),
+        };
+        match listed {
+            Ok(children) => self.spawn(shared, children)?,
             Err(error) => self.fail(shared, &self.path, &error),
         }
         self.release(shared)
@@ -178,45 +186,31 @@ impl Node {
         parent.release(shared)
     }
 
-    fn spawn(
-        self: &Arc<Self>,
-        shared: &Shared<'_>,
-        folder: &Arc<dyn SourceFolder>,
-        mut children: Vec<Child>,
-    ) -> Result<()> {
-        for child in children.iter_mut().filter(|child| child.kind.is_none()) {
-            child.kind = folder.child(&child.name).ok().map(|attributes| attributes.kind);
+    fn spawn(self: &Arc<Self>, shared: &Shared<'_>, mut children: Children) -> Result<()> {
+        // The first files are what this thread would take from the stack next anyway.
+        let mine = if children.are_files() { children.next()? } else { None };
+        if !children.is_empty() {
+            self.wait_for_one();
+            shared.push([Job::Children(children)]);
         }
-        let is_folder = |child: &Child| child.kind == Some(SourceKind::Folder);
-        let (mut folders, mut others): (Vec<_>, Vec<_>) = children.into_iter().partition(is_folder);
-        folders.sort_unstable();
-        others.sort_unstable();
-        // The stack is worked off from its end: files first, then the directories in order of their names.
-        let names: Vec<_> = folders.into_iter().rev().map(|child| child.name).collect();
-        let mut waiting = names.len();
-        let mut jobs = Vec::new();
-        if !names.is_empty() {
-            jobs.push(Job::Directories { parent: self.clone(), names });
+        match mine {
+            Some(Job::Files(files)) => files.store(shared),
+            _ => Ok(()),
         }
-        let batch = |files| FileBatch::new(self.clone(), folder.clone(), files);
-        while others.len() > FILES_PER_JOB {
-            let last = others.split_off((others.len() - 1) / FILES_PER_JOB * FILES_PER_JOB);
-            jobs.push(Job::Files(batch(last)));
-            waiting += 1;
-        }
-        let mine = (!others.is_empty()).then(|| batch(others));
-        self.lock().waiting += waiting + usize::from(mine.is_some());
-        shared.push(jobs);
-        // What this thread would take from the stack next anyway.
-        mine.map_or(Ok(()), |files| files.store(shared))
+    }
+
+    /// Something else must be done before the directory can be stored.
+    pub(super) fn wait_for_one(&self) {
+        self.lock().waiting += 1;
     }
 
     /// Reads the listing of the parent snapshot. One that is damaged is not used; the new snapshot mends it.
     fn load_previous(&self, shared: &Shared<'_>) -> Result<Option<Listing>> {
         let Some(object) = self.known else { return Ok(None) };
-        match Listing::read_blocking(shared.writer.contents(), object, shared.writer.handle()) {
+        let (contents, handle) = (shared.writer.contents(), shared.writer.handle());
+        match Listing::read_blocking(contents, object, handle, &shared.listings) {
             Ok(mut listing) => {
-                listing.sort();
+                listing.entries.sort()?;
                 Ok(Some(listing))
             }
             Err(error) if error.is_damage() || error.is_not_found() => Ok(None),
@@ -225,12 +219,18 @@ impl Node {
     }
 
     /// What a child was in the parent snapshot.
-    pub(super) fn previous(&self, child: &Child) -> Option<DirectoryEntry> {
-        self.previous_entry(child.kind == Some(SourceKind::Folder), &child.name)
+    pub(super) fn previous(&self, child: &Child, cursor: &mut Cursor) -> Result<Option<DirectoryEntry>> {
+        self.previous_entry(child.kind == Some(SourceKind::Folder), &child.name, cursor)
     }
 
-    fn previous_entry(&self, is_folder: bool, name: &OsStr) -> Option<DirectoryEntry> {
-        self.seen.get()?.previous.as_ref()?.find(is_folder, name)
+    fn previous_entry(
+        &self,
+        is_folder: bool,
+        name: &OsStr,
+        cursor: &mut Cursor,
+    ) -> Result<Option<DirectoryEntry>> {
+        let previous = self.seen.get().and_then(|seen| seen.previous.as_ref());
+        previous.map_or(Ok(None), |previous| previous.find(is_folder, name, cursor))
     }
 
     /// The object of the directory in the parent snapshot, when it is the same as now and still there.
@@ -240,7 +240,7 @@ impl Node {
         previous: Option<&Listing>,
         now: &Listing,
     ) -> Result<Option<ObjectId>> {
-        let same = previous.is_some_and(|previous| previous == now);
+        let same = previous.map_or(Ok(false), |previous| previous.is_same(now))?;
         let Some(object) = self.known.filter(|object| same && object.list().is_none()) else {
             return Ok(None);
         };
@@ -248,8 +248,9 @@ impl Node {
     }
 
     /// Takes over the files that a job stored.
-    pub(super) fn add(&self, entries: impl IntoIterator<Item = DirectoryEntry>) {
-        self.lock().entries.extend(entries);
+    pub(super) fn add(&self, entries: &[DirectoryEntry]) -> Result<()> {
+        let mut state = self.lock();
+        entries.iter().try_for_each(|entry| state.entries.push(entry))
     }
 
     pub(super) fn count_vanished(&self, shared: &Shared<'_>, path: &Path) {
@@ -279,7 +280,7 @@ impl Node {
                 if state.waiting > 0 {
                     return Ok(());
                 }
-                std::mem::take(&mut *state)
+                std::mem::replace(&mut *state, NodeState::new(shared))
             };
             let entry = node.store(shared, state, None)?;
             add(&shared.counters.directories, 1);
@@ -288,7 +289,7 @@ impl Node {
                 return Ok(());
             };
             shared.options.observer.on_entry(&node.path, &Outcome::Stored { size: 0 });
-            parent.add([entry]);
+            parent.add(&[entry])?;
             parent.close(&node);
             node = parent;
         }
@@ -307,10 +308,12 @@ impl Node {
                 return Ok(None);
             }
             let open: Vec<_> = state.open.iter().filter_map(Weak::upgrade).collect();
-            (state.clone_entries(), open)
+            (state.clone_entries(shared), open)
         };
         for child in open {
-            state.entries.extend(child.store_unfinished(shared, why)?);
+            if let Some(entry) = child.store_unfinished(shared, why)? {
+                state.entries.push(&entry)?;
+            }
         }
         self.store(shared, state, Some(why)).map(Some)
     }
@@ -322,12 +325,12 @@ impl Node {
         unfinished: Option<&str>,
     ) -> Result<DirectoryEntry> {
         let seen = self.seen.get().ok_or(Error::Worker)?;
-        let mut summary = Summary::of(state.entries.iter(), seen.entry.modified);
+        let mut summary = state.entries.summary(seen.entry.modified)?;
         summary.incomplete = unfinished.map(str::to_owned);
         summary.num_failed += state.failed;
         summary.num_ignored_errors += state.ignored;
         summary.add_errors(state.errors);
-        let directory = Listing::packed(state.entries, summary);
+        let directory = Listing::new(state.entries, summary)?;
         let object = match self.unchanged(shared, seen.previous.as_ref(), &directory)? {
             Some(object) => object,
             None => directory.store(shared.writer)?,
@@ -345,6 +348,18 @@ impl Node {
 }
 
 impl NodeState {
+    /// That of a directory which waits for its own listing.
+    fn new(shared: &Shared<'_>) -> Self {
+        Self {
+            entries: PackedEntries::new(&shared.listings),
+            failed: 0,
+            ignored: 0,
+            errors: Vec::new(),
+            waiting: 1,
+            open: Vec::new(),
+        }
+    }
+
     /// Keeps an error, unless there are so many that it is not among the first by path.
     fn add_error(&mut self, error: EntryError) {
         self.errors.push(error);
@@ -354,13 +369,13 @@ impl NodeState {
     }
 
     /// A copy of what is stored, without what is waited for.
-    fn clone_entries(&self) -> Self {
+    fn clone_entries(&self, shared: &Shared<'_>) -> Self {
         Self {
             entries: self.entries.clone(),
             failed: self.failed,
             ignored: self.ignored,
             errors: self.errors.clone(),
-            ..Self::default()
+            ..Self::new(shared)
         }
     }
 }

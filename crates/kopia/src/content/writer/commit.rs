@@ -18,7 +18,9 @@ impl ContentWriter {
     /// # Errors
     /// Those of the store; [`Error::EpochSettled`]. Either way nothing of it is visible, and the session is useless.
     pub async fn flush(&self) -> Result<()> {
-        self.flush_if(1).await
+        self.flush_if(1).await?;
+        let _gate = self.gate.write().await;
+        self.wait_for_uploads().await
     }
 
     /// Flushes if at least `least` contents wait: another thread may have done so just before.
@@ -56,7 +58,10 @@ impl ContentWriter {
         }
         self.lock().oldest = None;
         self.lock().session = None;
-        session.end(&self.contents).await
+        // Nothing needs the marker any more, and the next session need not wait until it is gone.
+        let contents = self.contents.clone();
+        self.in_background(async move { session.end(&contents).await });
+        Ok(())
     }
 
     async fn wait_for_uploads(&self) -> Result<()> {
@@ -82,10 +87,10 @@ impl ContentWriter {
         let epoch = self.fresh_epochs(&parameters.epoch_parameters).await?.write_epoch;
         let suffix = format!("{}-c1", session.id);
         let (name, payload) = self.put_index(format!("{UNCOMPACTED}{epoch}_"), suffix, payload).await?;
-        let now = EpochState::list(&**self.contents.store(), self.contents.clock().now()).await?;
-        if now.write_epoch >= epoch + 2 {
+        let current = EpochState::write_epoch(&**self.contents.store()).await?;
+        if current >= epoch + 2 {
             self.contents.store().delete(&name).await.blob("delete", &name)?;
-            return Err(Error::EpochSettled { written: epoch, current: now.write_epoch });
+            return Err(Error::EpochSettled { written: epoch, current });
         }
         self.contents.add_index(name, payload)
     }

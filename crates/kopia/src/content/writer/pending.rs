@@ -37,11 +37,11 @@ impl PartialEq for Pending {
 
 impl Eq for Pending {}
 
-/// A pack that is being filled, and the right to hold one in memory.
+/// A pack that is being filled, and the right to hold its bytes in memory.
 #[derive(Debug)]
 pub(super) struct OpenPack {
     pub(super) builder: PackBuilder,
-    pub(super) _permit: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// The session's packs and entries.
