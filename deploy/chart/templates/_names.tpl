@@ -61,7 +61,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- range $key, $value := omit .Values.configuration "backupStorageLocation" "volumeSnapshotLocation" "extraArgs" "extraEnvVars" }}
 {{- if not (kindIs "invalid" $value) }}
 {{- $flag := default (kebabcase $key) (get $flags $key) }}
-- {{ printf "--%s=%s" $flag (kindIs "slice" $value | ternary (join "," $value) (toString $value)) | quote }}
+{{- $text := kindIs "slice" $value | ternary (join "," $value) (toString $value) }}
+{{- /* Helm reads numbers as floats: a million would be 1e+06. */}}
+{{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}{{ $text = printf "%.0f" $value }}{{ end }}
+- {{ printf "--%s=%s" $flag $text | quote }}
 {{- end }}
 {{- end }}
 {{- range .Values.configuration.extraArgs }}

@@ -54,6 +54,7 @@ fn values_without_effect_are_refused() -> Result<()> {
     for (value, said) in [
         ("nodeAgents.enabled=true", "nodeAgents"),
         ("configuration.defaultBackupTTL=10days", "defaultBackupTTL"),
+        ("configuration.tracingEndpoint=collector:4318", "tracingEndpoint"),
         ("replicas=many", "replicas"),
         ("configuration.backupStorageLocation[0].bucket=b", "provider"),
         ("schedules.daily.template.ttl=1h", "schedule"),
@@ -61,6 +62,54 @@ fn values_without_effect_are_refused() -> Result<()> {
     ] {
         let refusal = helm(None, &["template", "bowline", CHART, "--set", value])?.refused(1)?;
         ensure!(refusal.contains(said), "{value}: {refusal}");
+    }
+    Ok(())
+}
+
+/// A value that each setting of `configuration` takes, told by what the schema says of it.
+fn taken(schema: &serde_json::Value) -> Option<String> {
+    if let Some(words) = schema["enum"].as_array() {
+        return words.first()?.as_str().map(str::to_owned);
+    }
+    let kinds = schema["type"].as_array()?;
+    let is = |kind: &str| kinds.iter().any(|one| one == kind);
+    let value = match schema["pattern"].as_str() {
+        Some(pattern) if pattern.contains("https?") => "http://collector:4318",
+        Some(_) => "90m",
+        None if is("integer") || is("number") => "1000000",
+        None if is("boolean") => "true",
+        None => "text",
+    };
+    Some(value.to_owned())
+}
+
+#[test]
+fn every_value_of_the_configuration_is_a_flag_of_the_server() -> Result<()> {
+    let schema = std::fs::read_to_string(format!("{CHART}/values.schema.json")).context("read the schema")?;
+    let schema: serde_json::Value = serde_json::from_str(&schema).context("parse the schema")?;
+    let settings = &schema["properties"]["configuration"]["properties"];
+    let settings = settings.as_object().context("the schema has no settings")?;
+    let flags: Vec<(&str, String)> =
+        settings.iter().filter_map(|(name, schema)| Some((&**name, taken(schema)?))).collect();
+    ensure!(flags.len() > 20, "{flags:?}");
+    let values = flags.iter().map(|(name, value)| format!("configuration.{name}={value}"));
+    let values = values.collect::<Vec<_>>().join(",");
+    let rendered = helm(None, &["template", "bowline", CHART, "--set", &values])?.ok()?;
+    let arguments: Vec<&str> =
+        rendered.lines().filter_map(|line| line.trim().strip_prefix("- \"--")?.strip_suffix('"')).collect();
+    ensure!(arguments.len() == flags.len(), "{arguments:?}");
+    ensure!(arguments.contains(&"client-page-size=1000000"), "{arguments:?}");
+    ensure!(arguments.contains(&"tracing-endpoint=http://collector:4318"), "{arguments:?}");
+
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/cli.md");
+    let page = std::fs::read_to_string(page).context("read the reference")?;
+    let server = page.split("\n## bowline server\n").nth(1).context("the server is not in the reference")?;
+    let server = server.split("\n## ").next().unwrap_or_default();
+    // Flags of every command are told before the first one.
+    let known = page.split("\n## bowline ").next().unwrap_or_default().to_owned() + server;
+    for argument in arguments {
+        let flag = argument.split('=').next().unwrap_or_default();
+        ensure!(known.contains(&format!("`--{flag} ")) || known.contains(&format!("`--{flag}`")), "{flag}");
     }
     Ok(())
 }
