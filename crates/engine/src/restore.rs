@@ -6,6 +6,7 @@
 //! ```
 
 mod check;
+mod chosen;
 mod client;
 mod compare;
 mod craft;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bowline_api::label;
 use serde_json::{Map, Value};
 
-use super::managed_fields;
 use super::prepare;
+use super::{chosen, managed_fields};
 use crate::diff::{FieldChange, field_changes};
 use crate::object::{Object, ObjectError};
 
@@ -18,7 +18,8 @@ pub(super) struct Comparison {
 
 impl Comparison {
     /// Brings both into the same form. The labels that name backup and restore don't count: those of `desired` are set on both, as in
-    /// Velero. managedFields don't count either, unlike in Velero, where their times make every object that was made twice differ.
+    /// Velero. managedFields don't count either, unlike in Velero, where their times make every object that was made twice differ, nor does what the
+    /// cluster chose.
     pub(super) fn of(existing: &Object, desired: &Object) -> Result<Self, ObjectError> {
         let tree = |object| {
             serde_json::from_slice::<Value>(&prepare::comparable(object)?).map_err(ObjectError::Decode)
@@ -29,6 +30,7 @@ impl Comparison {
                 existing_tree["metadata"]["labels"][name] = value.into();
             }
         }
+        chosen::leave_out(&mut existing_tree, &desired_tree);
         Ok(Self { existing: existing_tree, desired: desired_tree })
     }
 

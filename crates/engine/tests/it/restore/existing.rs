@@ -36,6 +36,29 @@ async fn equal_objects_are_skipped_by_one_list_and_the_others_created() {
     assert_eq!((outcome.total_items, outcome.restored_items), (50, 50));
 }
 
+/// A pod and the service before it, on this node and with this address, as a cluster has them.
+fn running(node: &str, address: &str) -> [(&'static str, Value); 2] {
+    let pod = with(object("v1", "Pod", "shop", "web"), "/spec", json!({"nodeName": node, "priority": 0}));
+    let ports = json!([{"name": "http", "port": 80, "nodePort": 30080}]);
+    let spec = json!({"type": "NodePort", "clusterIP": address, "clusterIPs": [address], "ports": ports});
+    [("pods", pod), ("services", with(object("v1", "Service", "shop", "web"), "/spec", spec))]
+}
+
+#[tokio::test]
+async fn a_running_pod_and_its_service_are_equal_to_what_was_saved() {
+    for restore in [restore_with(|_| ()), update()] {
+        let cluster = Arc::new(MemoryCluster::with(running("new", "10.96.0.2").map(|(_, object)| object)));
+        let outcome = run(&cluster, &spool_of(&running("old", "10.96.0.1")).await, restore).await.unwrap();
+        assert_eq!(outcome.findings.list(), []);
+        assert_eq!(
+            lines(&outcome.resource_list),
+            ["v1/Pod shop/web(skipped)", "v1/Service shop/web(skipped)"]
+        );
+        assert_eq!(cluster.object("pods", "shop", "web").unwrap()["spec"]["nodeName"], "new");
+        assert_eq!(cluster.object("services", "shop", "web").unwrap()["spec"]["clusterIP"], "10.96.0.2");
+    }
+}
+
 #[tokio::test]
 async fn different_objects_are_left_alone_with_velero_s_warning() {
     let live = with(config_map("shop", "settings"), "/data/key", "live");
