@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use bowline_api::plain;
+
 /// What went wrong in one sentence, with hints on how to go on and the exit code of the program.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
@@ -69,11 +71,12 @@ pub(crate) fn explain(error: &anyhow::Error) -> Report {
     }
 }
 
-/// An error and its causes in one line. Foreign errors often repeat their cause in their own text; it is said once.
+/// An error and its causes in one line, without what only programmers read. Foreign errors often repeat their cause in their own text; it
+/// is said once.
 pub(crate) fn chain<E: Display>(causes: impl Iterator<Item = E>) -> String {
     let mut text = String::new();
     for cause in causes {
-        let cause = cause.to_string();
+        let cause = plain(&cause.to_string());
         if !text.contains(&cause) {
             let separator = if text.is_empty() { "" } else { ": " };
             text.push_str(separator);

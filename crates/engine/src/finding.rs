@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use bowline_api::artifact::Results;
+use bowline_api::plain;
 
 use crate::catalog::GroupResource;
 
@@ -71,14 +72,17 @@ impl Finding {
     }
 }
 
-/// An error with its causes, as one line for a finding.
+/// An error with its causes in one line, each said once and without what only programmers read.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
+    let mut line = plain(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = plain(&cause.to_string());
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        source = cause.source();
     }
     line
 }

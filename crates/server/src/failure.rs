@@ -5,7 +5,7 @@ use std::time::Duration;
 use bowline_reconcile::{Failure, Fenced};
 use thiserror::Error;
 
-use crate::adapter::chain;
+use bowline_engine::finding::chain;
 
 /// A request to the API server that failed.
 #[derive(Clone, Debug, Error)]

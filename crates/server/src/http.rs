@@ -15,9 +15,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::chain;
 use crate::context::Context;
 use crate::download::Download;
+use bowline_engine::finding::chain;
 
 /// Listens until the server stops.
 pub(crate) async fn serve(context: Arc<Context>) -> io::Result<()> {

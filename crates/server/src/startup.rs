@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_api::Kind;
+use bowline_engine::finding::chain;
 use bowline_engine::port::Ports;
 use bowline_reconcile::{Cache, Fence, Reporter, fenced_client};
 use k8s_openapi::api::core::v1::Namespace;
@@ -13,7 +14,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::{self, ApiServer, ConnectError, Connection, chain};
+use crate::adapter::{self, ApiServer, ConnectError, Connection};
 use crate::config::Config;
 use crate::context::{Caches, Context};
 use crate::download::Signer;

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
+use bowline_api::plain;
+
 /// The result of every call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -186,6 +188,11 @@ impl Error {
     }
 }
 
+/// The action of a list, for [`Error::new`].
+pub(crate) fn listing(prefix: &str) -> String {
+    if prefix.is_empty() { "list the bucket".to_owned() } else { format!("list {prefix:?}") }
+}
+
 const MAX_DETAIL: usize = 500;
 const MASKED: [&str; 6] = [
     "X-Amz-Signature=",
@@ -198,7 +205,7 @@ const MASKED: [&str; 6] = [
 
 /// Puts provider text on one line of bounded length and blanks the values of signature and credential parameters.
 pub(crate) fn redact(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = plain(text).split_whitespace().collect::<Vec<_>>().join(" ");
     for parameter in MASKED {
         let mut from = 0;
         while let Some(at) = line[from..].find(parameter) {

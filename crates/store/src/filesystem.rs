@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
 
 use self::temporary::Temporary;
 use crate::deadline::within;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, listing};
 use crate::key;
 use crate::object::{
     Body, Capabilities, ListPage, ListRequest, Object, ObjectMeta, ObjectStore, PutOptions, SignedUrl,
@@ -162,7 +162,7 @@ impl ObjectStore for FilesystemStore {
 
     async fn list_page(&self, request: &ListRequest) -> Result<ListPage> {
         key::check_prefix(&request.prefix)?;
-        let action = format!("list {:?}", request.prefix);
+        let action = listing(&request.prefix);
         let (root, request) = (self.root.clone(), request.clone());
         self.blocking(action.clone(), move || {
             let root = open_root(&root, &action)?;

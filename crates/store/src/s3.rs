@@ -23,7 +23,7 @@ use self::connect::Clients;
 use self::failure::Place;
 use self::settings::{Encryption, Settings};
 use self::upload::Upload;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, listing};
 use crate::key;
 use crate::location::LocationConfig;
 use crate::object::{
@@ -105,7 +105,7 @@ impl ObjectStore for S3Store {
             .set_continuation_token(request.token.clone().map(|token| token.0))
             .send()
             .await
-            .map_err(|error| self.failed(format!("list {:?}", request.prefix), &error))?;
+            .map_err(|error| self.failed(listing(&request.prefix), &error))?;
         let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
             // Some tools store empty objects named like directories; they are nothing to us.
             let key = object.key.filter(|key| key::check(key).is_ok())?;

@@ -18,7 +18,7 @@ pub(crate) fn answer(error: &clap::Error, program: &'static str, line: &[OsStrin
         }
         // `backup help`, as programs of this kind understand it.
         ErrorKind::InvalidSubcommand if context(error, ContextKind::InvalidSubcommand) == "help" => {
-            let mut help = command(program, line).1;
+            let mut help = command(program, line, "help").1;
             Ok(Screen::default().print(help.render_help().to_string())?)
         }
         _ => Err(failure(error, program, line)),
@@ -27,12 +27,11 @@ pub(crate) fn answer(error: &clap::Error, program: &'static str, line: &[OsStrin
 
 /// A command line error as every other one, with hints.
 pub(crate) fn failure(error: &clap::Error, program: &'static str, line: &[OsString]) -> anyhow::Error {
-    let path = command(program, line).0;
+    let unknown = context(error, ContextKind::InvalidSubcommand);
+    let path = command(program, line, &unknown).0;
     let text = match error.kind() {
         ErrorKind::UnknownArgument => unknown_argument(error, &path),
-        ErrorKind::InvalidSubcommand => {
-            format!("unknown command {:?} for {path:?}", context(error, ContextKind::InvalidSubcommand))
-        }
+        ErrorKind::InvalidSubcommand => format!("unknown command {unknown:?} for {path:?}"),
         _ => first_paragraph(error),
     };
     // The nearest one is the last.
@@ -85,11 +84,12 @@ fn without_shapes(text: &str) -> String {
     plain
 }
 
-/// The command that the line names, as far as it exists, with its words.
-fn command(program: &'static str, line: &[OsString]) -> (String, Command) {
+/// The command that the line names, as far as it exists and up to the word that is none, with its words.
+fn command(program: &'static str, line: &[OsString], unknown: &str) -> (String, Command) {
     let mut command = super::tree(program);
     let mut path = program.to_owned();
-    for word in line.iter().skip(1).filter_map(|word| word.to_str()) {
+    let words = line.iter().skip(1).filter_map(|word| word.to_str());
+    for word in words.take_while(|word| unknown.is_empty() || *word != unknown) {
         let Some(next) = command.find_subcommand(word).cloned() else { continue };
         path.push(' ');
         path.push_str(next.get_name());

@@ -97,19 +97,13 @@ pub(super) fn unusable(endpoint: &str, error: &kube::Error) -> anyhow::Error {
     } else {
         "check that the cluster runs and that the kubeconfig names the right one: `kubectl cluster-info`"
     };
-    Failure::offline(format!("the API server {endpoint} can't be reached: {}", short(&cause)))
-        .hint(hint)
-        .into()
+    // What the client is called in its own words says nothing.
+    let cause = cause.strip_prefix("ServiceError: ").unwrap_or(&cause);
+    Failure::offline(format!("the API server {endpoint} can't be reached: {cause}")).hint(hint).into()
 }
 
 fn unauthenticated(cause: &str) -> anyhow::Error {
     Failure::new(format!("the kubeconfig's credentials can't be used: {cause}"))
         .hint("check the user in the kubeconfig; its program or token file may be missing")
         .into()
-}
-
-/// The end of a chain of causes: the part that the operating system said.
-fn short(cause: &str) -> &str {
-    let known = ["client error (Connect): ", "ServiceError: "];
-    known.iter().fold(cause, |cause, prefix| cause.strip_prefix(prefix).unwrap_or(cause))
 }

@@ -58,6 +58,7 @@ fn the_nearest_right_word_is_named() {
     let run = Run::with_dead_server();
     for (line, error, hint) in [
         (&["backp"][..], "unknown command \"backp\"", "did you mean backup?"),
+        (&["backp", "get"], "unknown command \"backp\" for \"bowline\"", "`bowline --help`"),
         (
             &["backup", "creat", "x"],
             "unknown command \"creat\" for \"bowline backup\"",

@@ -114,7 +114,17 @@ impl Printed {
         assert!(told.contains(error), "{error}: {stderr}");
         let hints: Vec<&str> = stderr.lines().filter(|line| line.starts_with("hint: ")).collect();
         assert!(hints.iter().any(|line| line.contains(hint)), "{hint}: {stderr}");
-        for jargon in ["panicked", "Os {", "Error(", "src/", "ServiceError", "HyperError", "\x1b"] {
+        for jargon in [
+            "panicked",
+            "Os {",
+            "os error",
+            "client error",
+            "Error(",
+            "src/",
+            "ServiceError",
+            "HyperError",
+            "\x1b",
+        ] {
             assert!(!stderr.contains(jargon), "{jargon}: {stderr}");
         }
     }

@@ -182,7 +182,7 @@ fn report_volumes(volumes: &VolumeReport, findings: &Findings) {
     let pods = GroupResource::new("", "pods");
     for (namespace, pod, volume) in &volumes.files_wanted {
         let message = format!(
-            "the data of volume {volume} is not in this backup: its files were to be saved, but there is nothing to save them with"
+            "the data of the volume {volume:?} is not in this backup: its files were to be saved, but there is nothing to save them with"
         );
         findings.add(Finding::about(Level::Error, &pods, Some(namespace), pod, message));
     }

@@ -24,12 +24,12 @@ pub struct ExecRequest {
 #[derive(Debug, Error)]
 pub enum ExecError {
     /// The command ended with another exit code than 0.
-    #[error("the command ended with exit code {code}: {stderr}")]
+    #[error("the command ended with exit code {code}{}", said(output))]
     Exit {
         /// Exit code.
         code: i32,
-        /// Last part of its standard error, at most 4 KiB.
-        stderr: String,
+        /// Last part of its standard error, or of its standard output where it wrote no error, at most 4 KiB.
+        output: String,
     },
     /// The deadline passed; the stream to the container was closed.
     #[error("the command did not end within {0:?}")]
@@ -40,6 +40,12 @@ pub enum ExecError {
     /// The connection to the API server or the kubelet failed.
     #[error("failed to reach the container: {0}")]
     Connection(String),
+}
+
+/// What a command wrote, behind a colon; nothing for one that wrote nothing.
+fn said(output: &str) -> String {
+    let output = output.trim();
+    if output.is_empty() { String::new() } else { format!(": {output}") }
 }
 
 /// Runs commands in containers.

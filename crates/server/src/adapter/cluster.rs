@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_engine::catalog::{Catalog, Kind};
+use bowline_engine::finding::chain;
 use bowline_engine::object::{MAX_OBJECT_BYTES, Object, ObjectError, Page};
 use bowline_engine::port::{
     Cluster, ClusterError, Condition, ListQuery, ObjectRef, PageRequest, Patch, ServerVersion, WriteOptions,
@@ -160,7 +161,7 @@ impl ApiServer {
 }
 
 fn undecodable(error: &ObjectError) -> ClusterError {
-    ClusterError::Decode { message: super::chain(error) }
+    ClusterError::Decode { message: chain(error) }
 }
 
 #[cfg(test)]

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bowline_engine::finding::chain;
 use bowline_engine::port::{Cluster, ClusterError, ServerVersion};
 use http::header::USER_AGENT;
 use http::{HeaderValue, Uri};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use thiserror::Error;
 
+use super::ApiServer;
 use super::limit::RateLimit;
-use super::{ApiServer, chain};
 
 /// How to reach the cluster.
 #[derive(Clone, Debug)]

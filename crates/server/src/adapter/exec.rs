@@ -1,14 +1,13 @@
 //! Commands inside containers, over the API server's websocket exec.
 
 use async_trait::async_trait;
+use bowline_engine::finding::chain;
 use bowline_engine::port::{ExecError, ExecRequest, PodExec};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use tokio::io::{AsyncRead, AsyncReadExt};
-
-use super::chain;
 
 const MAX_STDOUT: usize = 64 << 10;
 const MAX_STDERR: usize = 4 << 10;
@@ -55,11 +54,16 @@ async fn finish(process: &mut AttachedProcess) -> Result<String, ExecError> {
     let (stdout, stderr, status) = tokio::join!(head(stdout), tail(stderr), status);
     match outcome(&status.ok_or_else(lost)?) {
         Outcome::Done => Ok(String::from_utf8_lossy(&stdout).into_owned()),
-        Outcome::Exit(code) => {
-            Err(ExecError::Exit { code, stderr: String::from_utf8_lossy(&stderr).into_owned() })
-        }
+        Outcome::Exit(code) => Err(ExecError::Exit { code, output: last_words(&stdout, &stderr) }),
         Outcome::Failed(message) => Err(ExecError::Connection(message)),
     }
+}
+
+/// What a command that failed wrote last: its errors, or what else it wrote where it wrote none. Scripts often say on standard output
+/// what is wrong.
+fn last_words(stdout: &[u8], stderr: &[u8]) -> String {
+    let words = if stderr.trim_ascii().is_empty() { stdout } else { stderr };
+    String::from_utf8_lossy(&words[words.len().saturating_sub(MAX_STDERR)..]).into_owned()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -128,6 +132,13 @@ async fn drain(stream: Option<impl AsyncRead + Unpin>, mut take: impl FnMut(&[u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_wrote_no_error_is_told_by_what_else_it_wrote() {
+        assert_eq!(last_words(b"disk is full", b" \n"), "disk is full");
+        assert_eq!(last_words(b"begun", b"no such table"), "no such table");
+        assert_eq!(last_words(&[b'a'; MAX_STDERR + 1], b"").len(), MAX_STDERR);
+    }
 
     #[test]
     fn the_status_says_how_the_command_ended() {

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::remaining;
-use crate::adapter::chain;
 use crate::context::{Context, elapsed};
 use crate::failure::failure;
 use crate::location::default_of;
+use bowline_engine::finding::chain;
 
 /// A location that is tried once is still looked at from time to time, because its Secret may have changed.
 const ONCE: Duration = Duration::from_hours(24);

@@ -17,12 +17,12 @@ use kube::ResourceExt;
 use tracing::Instrument;
 
 use super::remaining;
-use crate::adapter::chain;
 use crate::context::{Context, elapsed};
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable};
 use crate::operation::run_delete_actions;
 use crate::traced;
+use bowline_engine::finding::chain;
 
 /// How long a request that failed can be read.
 const KEPT: Duration = Duration::from_hours(24);

@@ -10,9 +10,9 @@ use bowline_reconcile::{Cache, Failure};
 use jiff::Timestamp;
 
 use super::request::{Answer, Requests};
-use crate::adapter::chain;
 use crate::context::Context;
 use crate::download::{DOWNLOAD_PATH_ANNOTATION, Download, MESSAGE_ANNOTATION};
+use bowline_engine::finding::chain;
 
 /// How long a URL works (behaviour §1.2).
 const LIFETIME: Duration = Duration::from_mins(10);

@@ -10,10 +10,10 @@ use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::adapter::chain;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable};
+use bowline_engine::finding::chain;
 
 /// On a failed Backup: there are files of it in the store, the newest of them of this time by the store's clock, or `unknown`.
 const REMAINS_ANNOTATION: &str = "bowline.io/remains";

@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::attempts;
-use crate::adapter::chain;
 use crate::context::Context;
 use crate::failure::{ApiError, failure};
 use crate::location::LocationError;
 use crate::operation::RoundError;
+use bowline_engine::finding::chain;
 
 /// How often progress is written down while it changes.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ pub(super) enum Trouble {
 
 impl From<LocationError> for Trouble {
     fn from(error: LocationError) -> Self {
-        let text = crate::adapter::chain(&error);
+        let text = bowline_engine::finding::chain(&error);
         if error.is_temporary() { Self::Temporary(text) } else { Self::Permanent(text) }
     }
 }

@@ -22,8 +22,8 @@ use tracing::Instrument;
 use super::config_map::{self, ConfigMapError};
 use super::rules::BackupActions;
 use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
-use crate::adapter::chain;
 use crate::traced;
+use bowline_engine::finding::chain;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
 ///

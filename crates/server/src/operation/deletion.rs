@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::source::{Source, SourceError};
 use super::{Tools, restore_line};
-use crate::adapter::chain;
+use bowline_engine::finding::chain;
 
 /// Why the actions could not be run, so that deleting the files would lose track of what they delete.
 #[derive(Debug, Error)]

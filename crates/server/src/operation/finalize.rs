@@ -24,7 +24,7 @@ use super::backup::request_without_policies;
 use super::rounds::{add_errors, poll_restore};
 use super::source::{Source, SourceError};
 use super::{FinishedBackup, Operation, Stopped, Tools, backup_line, number, restore_line};
-use crate::adapter::chain;
+use bowline_engine::finding::chain;
 
 /// The pause between two rounds of questions about operations.
 const ROUND: Duration = Duration::from_secs(10);

@@ -19,8 +19,8 @@ use super::config_map::{self, ConfigMapError};
 use super::finalize::volumes_to_patch;
 use super::source::{Source, SourceError};
 use super::{Operation, Stopped, Tools, count, log_body, number, restore_line};
-use crate::adapter::chain;
 use crate::traced;
+use bowline_engine::finding::chain;
 
 /// Runs a prepared restore of a stored backup and returns it with its phase, which says how it went. Its log, results and lists are in
 /// the store, as far as the store took them. In a phase `WaitingFor…` it goes on with [`super::poll_restore`], in a phase `Finalizing…`

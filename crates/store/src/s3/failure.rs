@@ -208,7 +208,9 @@ pub(super) fn of_connection(action: String, error: &(dyn StdError + 'static)) ->
     let root = root_cause(error);
     if find::<rustls::Error>(error).is_some() {
         let hint = "check that config.s3Url has the right scheme, http or https, and port";
-        return Error::new(ErrorKind::Unreachable, action).with_detail(root).with_hint(hint);
+        // What was read is no TLS at all; the library tells it byte by byte.
+        let detail = if root.contains("corrupt message") { "it does not speak TLS".to_owned() } else { root };
+        return Error::new(ErrorKind::Unreachable, action).with_detail(detail).with_hint(hint);
     }
     let timed_out = find::<io::Error>(error).is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
         || find::<reqwest::Error>(error).is_some_and(reqwest::Error::is_timeout);
@@ -359,6 +361,14 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Untrusted);
             assert!(error.to_string().contains(detail) && error.hint().is_some(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_told_in_plain_words() {
+        let cause = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let error = of_connection("list".into(), &io::Error::other(cause));
+        assert!(error.to_string().ends_with("(it does not speak TLS)"), "{error}");
+        assert!(error.hint().unwrap_or_default().contains("http or https"), "{error}");
     }
 
     #[test]

@@ -165,7 +165,7 @@ async fn a_failed_hook_with_on_error_fail_keeps_the_pod_out_and_is_reported() {
         pod("lenient", "data", continuing),
         ended,
     ]));
-    let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: "busy".into() })));
+    let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, output: "busy".into() })));
     let made =
         back_up(request(json!({"includedResources": ["pods"]})), &with_exec(&cluster, &exec)).await.unwrap();
     assert_eq!(made.paths(), ["pods/namespaces/shop/ended", "pods/namespaces/shop/lenient"]);
@@ -182,7 +182,7 @@ async fn a_failed_hook_with_on_error_fail_keeps_the_pod_out_and_is_reported() {
 async fn hooks_after_one_that_must_not_fail_are_not_run_but_count() {
     let cluster = Arc::new(MemoryCluster::with([pod("db", "data", json!({}))]));
     let exec = Arc::new(ScriptedExec::new(|run| match run.command[0].as_str() {
-        "bad" => Err(ExecError::Exit { code: 1, stderr: String::new() }),
+        "bad" => Err(ExecError::Exit { code: 1, output: String::new() }),
         _ => Ok(String::new()),
     }));
     let hook = |command: &str, on_error: &str| json!({"exec": {"command": [command], "onError": on_error}});
@@ -202,7 +202,7 @@ async fn a_pod_that_a_hook_keeps_out_is_not_brought_along_by_others() {
     let claim = with(object("v1", "PersistentVolumeClaim", "shop", "data"), "/metadata/labels/app", "db");
     let claim = with(with(claim, "/spec/volumeName", "pv-1"), "/status/phase", "Bound");
     let cluster = Arc::new(MemoryCluster::with([pod("db", "data", hooks()), claim]));
-    let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: String::new() })));
+    let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, output: String::new() })));
     let spec = json!({"includedResources": ["pods", "persistentvolumeclaims"]});
     let made = back_up(request(spec), &with_exec(&cluster, &exec)).await.unwrap();
     assert_eq!(made.paths(), ["persistentvolumeclaims/namespaces/shop/data"]);

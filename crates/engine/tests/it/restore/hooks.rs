@@ -78,7 +78,7 @@ async fn a_failed_hook_is_an_error_and_ends_the_pod_s_hooks_where_it_must_not_fa
     for (on_error, ran) in [("Continue", 2), ("Fail", 1)] {
         let cluster = Arc::new(MemoryCluster::default());
         start_on_wait(&cluster);
-        let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, stderr: "boom".into() })));
+        let exec = Arc::new(ScriptedExec::new(|_| Err(ExecError::Exit { code: 1, output: "boom".into() })));
         let hook = json!({"exec": {"command": ["x"], "onError": on_error}});
         let outcome = run(&cluster, &exec, hooks(&json!([hook, hook]))).await;
         assert_eq!(exec.ran().len(), ran, "{on_error}");
@@ -98,7 +98,7 @@ async fn a_failed_hook_of_one_pod_leaves_the_hooks_of_others_alone() {
     let cluster = Arc::new(MemoryCluster::default());
     start_on_wait(&cluster);
     let exec = Arc::new(ScriptedExec::new(|request| match request.pod.as_str() {
-        "web" => Err(ExecError::Exit { code: 1, stderr: "boom".into() }),
+        "web" => Err(ExecError::Exit { code: 1, output: "boom".into() }),
         _ => Ok(String::new()),
     }));
     let restore = hooks(&json!([{"exec": {"command": ["x"], "onError": "Fail"}}]));
