@@ -244,7 +244,8 @@ impl Cluster {
         }
         let known = || {
             let more = if others.len() > MAX_NAMES { " and more" } else { "" };
-            format!("there is {}{more}", others[..others.len().min(MAX_NAMES)].join(", "))
+            let are = if others.len() == 1 { "there is only" } else { "there are" };
+            format!("{are} {}{more}", others[..others.len().min(MAX_NAMES)].join(", "))
         };
         let nearest = crate::nearest::did_you_mean(name, others.iter().map(String::as_str));
         failure.hint(nearest.unwrap_or_else(known)).into()

@@ -30,6 +30,9 @@ const ANSWER_LIMIT: StdDuration = StdDuration::from_secs(30);
 const PACE: StdDuration = StdDuration::from_millis(50);
 /// How long a connection to the bucket may take before the other way is tried.
 const CONNECT_LIMIT: StdDuration = StdDuration::from_secs(4);
+/// What helps where neither way to a file is open.
+pub(crate) const HINT: &str = "run this where the bucket can be reached, or set publicUrl in the location's config to an address that can be reached from \
+     here, or get the right to list the pods of the server's namespace and to get pods/proxy there";
 /// Most compressed bytes of a file that is held in memory.
 const MAX_STORED: usize = 256 << 20;
 /// Most bytes of a decompressed JSON file; a small file could hold any amount.
@@ -217,17 +220,17 @@ impl<'a> Source<'a> {
     async fn around(&self, address: &Address, direct: &reqwest::Error) -> anyhow::Result<Option<Pieces>> {
         let host = reqwest::Url::parse(&address.url)
             .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
+            .and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))
             .unwrap_or_default();
         // The error's own text holds the whole address, and who knows it can read the file.
-        let direct = direct.source_text();
+        let direct = if direct.is_timeout() { "no answer in time".to_owned() } else { direct.source_text() };
         match proxy::open(self.cluster, address).await {
             Ok(pieces) => Ok(pieces),
             Err(through) => Err(Failure::new(format!(
                 "the file can't be fetched from {host} ({direct}), nor through the API server ({})",
                 crate::failure::explain(&through).text
             ))
-            .hint("run this where the bucket can be reached, or set publicUrl in the location's config to an address that can be reached from here")
+            .hint(HINT)
             .maybe_hint(direct.contains("certificate").then(|| {
                 "the bucket's certificate is not trusted: name its CA with --cacert FILE, or add --insecure-skip-tls-verify".to_owned()
             }))

@@ -52,7 +52,7 @@ pub(crate) async fn from_server(session: &Session, name: &str, trust: &Trust) ->
         Artifact::Here(infos) => infos,
         // Backups of old versions have none.
         Artifact::Absent => Vec::new(),
-        Artifact::Unreadable(why) => return Err(Failure::new(why).into()),
+        Artifact::Unreadable(why) => return Err(Failure::new(why).hint(download::HINT).into()),
     };
     let pieces = source.open(DownloadTargetKind::BackupContents, name).await?;
     let missing = || Failure::new(format!("the archive of the backup {name:?} is not in the object store"));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, Fetched};
 use crate::failure::causes;
 use crate::output::encode::{Encoding, bundle, encode};
-use crate::output::table::{Extra, Listed, render};
+use crate::output::table::{Columns, Extra, Listed, render};
 use crate::output::time::Now;
 use crate::session::Session;
 
@@ -112,13 +112,21 @@ impl Query {
         let found = select::<K>(&cluster, &self.names, &self.selection.selector).await?;
         let seen = found.iter().map(|fetched| version(&fetched.object)).collect();
         self.print(session, &found)?;
-        if self.watch { self.follow::<K>(session, &cluster, seen).await } else { Ok(()) }
+        if !self.watch {
+            return Ok(());
+        }
+        let printed: Vec<&K> = found.iter().map(|fetched| &fetched.object).collect();
+        let columns = Columns::of(&printed, &self.extra(), &Now::here());
+        self.follow::<K>(session, &cluster, seen, columns).await
     }
 
     /// Prints objects that have been read, also from elsewhere than the cluster.
     pub(crate) fn print<K: Listed>(&self, session: &Session, found: &[Fetched<K>]) -> anyhow::Result<()> {
-        let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
-        show(session, self.shape.output, &extra, found)
+        show(session, self.shape.output, &self.extra(), found)
+    }
+
+    fn extra(&self) -> Extra {
+        self.shape.labels.extra(self.shape.output == Form::Wide)
     }
 
     /// The names that were asked for.
@@ -132,6 +140,7 @@ impl Query {
         session: &Session,
         cluster: &Cluster,
         mut seen: BTreeMap<String, Option<String>>,
+        mut columns: Columns,
     ) -> anyhow::Result<()> {
         let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
         let config = watcher::Config::default().labels(&self.selection.selector);
@@ -155,20 +164,23 @@ impl Query {
             let (name, version) = version(&object);
             let wanted = self.names.is_empty() || self.names.contains(&name);
             if wanted && seen.insert(name, version.clone()) != Some(version) {
-                self.print_change(session, Fetched::of(object)?)?;
+                self.print_change(session, &mut columns, Fetched::of(object)?)?;
             }
         }
         Ok(())
     }
 
     /// A row without the header, or the whole object.
-    fn print_change<K: Listed>(&self, session: &Session, changed: Fetched<K>) -> anyhow::Result<()> {
+    fn print_change<K: Listed>(
+        &self,
+        session: &Session,
+        columns: &mut Columns,
+        changed: Fetched<K>,
+    ) -> anyhow::Result<()> {
         let (Form::Table | Form::Wide) = self.shape.output else {
             return self.print(session, &[changed]);
         };
-        let extra = self.shape.labels.extra(self.shape.output == Form::Wide);
-        let table = render(&[&changed.object], &extra, &Now::here());
-        Ok(session.screen.print(table.split_once('\n').map_or("", |(_, row)| row))?)
+        Ok(session.screen.print(columns.row(&changed.object, &self.extra(), &Now::here()))?)
     }
 }
 

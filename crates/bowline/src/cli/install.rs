@@ -57,11 +57,11 @@ pub(crate) struct Install {
 }
 
 const EXAMPLES: &str = "
-# A server that keeps its backups in a bucket of Amazon S3
+# A server that keeps its backups in a bucket of Amazon S3. Its image is in no public registry: push it to yours
 {program} install --provider aws --bucket my-backups --secret-file ./credentials \\
-    --backup-location-config region=eu-central-1 --wait
+    --backup-location-config region=eu-central-1 --image registry.example/bowline:v0.1.0 --wait
 # Change over from Velero, and back
-{program} install --adopt --wait
+{program} install --adopt --image registry.example/bowline:v0.1.0 --wait
 {program} install --adopt --image velero/velero:v1.18.2 --wait
 # Only look at it, or apply it by other means
 {program} install --provider aws --bucket my-backups --no-secret --dry-run -o yaml | kubectl apply -f -

@@ -87,7 +87,11 @@ impl Uninstall {
                 "CustomResourceDefinition: kept, the server in the namespace {other:?} needs them"
             )),
         }
-        let what = if self.crds_only { "The definitions are deleted." } else { "The server is uninstalled." };
+        let what = match surroundings.namespace_is_ours {
+            _ if self.crds_only => "The definitions are deleted.".to_owned(),
+            true => "The server is uninstalled.".to_owned(),
+            false => format!("No server is in the namespace {namespace:?} any more."),
+        };
         Ok(session.screen.line(format!("{what} The backups in the object store are still there."))?)
     }
 }

@@ -174,7 +174,8 @@ impl<'a> Run<'a> {
             BackupPhase::PartiallyFailed => Err(verdict.partial(self.session)?.hint(hint).into()),
             _ => {
                 let log = format!("how far it came: `{}`", self.command("logs", name));
-                Err(verdict.bad().maybe_hint(done.hint.clone()).hint(log).into())
+                // A place that has refused the backup for a known reason has its log no more than the rest.
+                Err(verdict.bad().hint(done.hint.clone().unwrap_or(log)).into())
             }
         }
     }

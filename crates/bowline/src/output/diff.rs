@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use bowline_engine::catalog::GroupResource;
 use bowline_engine::diff::{DiffCounts, Difference, FieldChange, What};
 use bowline_server::operation::DiffReport;
 use serde_json::Value;
@@ -11,7 +12,8 @@ use super::{plan, tabs};
 /// Longest value of a field that is shown.
 const VALUE: usize = 60;
 
-/// The differences for people: numbers of the kinds that differ, then every object that does, then what could not be looked at.
+/// The differences for people: numbers of the kinds that differ, then every object that does but events, which come and go all the
+/// time, then what could not be looked at.
 /// Results of writing to a string are dropped, as that can't fail.
 pub(crate) fn tables(report: &DiffReport) -> String {
     let mut text = "RESOURCE\tADDED\tREMOVED\tCHANGED\tEQUAL\n".to_owned();
@@ -19,10 +21,12 @@ pub(crate) fn tables(report: &DiffReport) -> String {
         text.push_str(&numbers(&resource.to_string(), counts));
     }
     text.push_str(&numbers("all", &report.diff.total()));
-    if !report.diff.differences.is_empty() {
+    let (events, listed): (Vec<_>, Vec<_>) =
+        report.diff.differences.iter().partition(|one| is_event(&one.resource) && one.fields.is_empty());
+    if !listed.is_empty() {
         text.push_str("\nCHANGE\tRESOURCE\tNAMESPACE\tNAME\n");
     }
-    for one in &report.diff.differences {
+    for one in listed {
         let Difference { resource, key, .. } = one;
         let namespace = key.namespace.as_deref().unwrap_or("-");
         let _ = writeln!(text, "{}\t{resource}\t{namespace}\t{}", word(one.change), key.name);
@@ -31,11 +35,18 @@ pub(crate) fn tables(report: &DiffReport) -> String {
     if report.diff.not_listed > 0 {
         let _ = writeln!(text, "and {} more", report.diff.not_listed);
     }
+    if !events.is_empty() {
+        text.push_str("Events come and go, and are only counted; -o name or json lists them too.\n");
+    }
     for one in report.diff.differences.iter().filter(|one| !one.fields.is_empty()) {
         let _ = writeln!(text, "\n{}:", name(one));
         one.fields.iter().for_each(|change| text.push_str(&field(change)));
     }
     text + &plan::findings(&report.findings)
+}
+
+fn is_event(resource: &GroupResource) -> bool {
+    resource.resource == "events" && ["", "events.k8s.io"].contains(&resource.group.as_str())
 }
 
 fn differs(counts: &DiffCounts) -> bool {
@@ -128,6 +139,24 @@ mod tests {
     #[test]
     fn numbers_come_first_then_objects_then_fields() {
         insta::assert_snapshot!(super::tables(&report()));
+    }
+
+    #[test]
+    fn events_are_counted_and_hide_nothing() {
+        let mut report = report();
+        let event = GroupResource::new("", "events");
+        let key = ObjectKey::namespaced("shop", "web.18ea303d9d776436");
+        report.diff.counts.insert(event.clone(), DiffCounts { added: 0, removed: 1, changed: 0, equal: 0 });
+        report.diff.differences.push(Difference {
+            resource: event,
+            key,
+            change: What::Removed,
+            fields: vec![],
+        });
+        let text = super::tables(&report);
+        assert!(text.contains("events") && text.contains("are only counted"), "{text}");
+        assert!(!text.contains("web.18ea") && text.contains("web"), "{text}");
+        assert!(super::names(&report).contains("removed events/shop/web.18ea"), "{}", super::names(&report));
     }
 
     #[test]

@@ -58,7 +58,8 @@ fn when_both_ways_fail_one_line_says_why_without_the_address() {
     ] {
         let fake = cluster(&annotations).serve();
         let printed = Run::with_server(&fake.url).with(&["backup", "logs", "web"]);
-        printed.assert_refused("the file can't be fetched from 127.0.0.1", "publicUrl");
+        printed.assert_refused("the file can't be fetched from 127.0.0.1:", "publicUrl");
+        assert!(printed.stderr.contains("pods/proxy"), "{}", printed.stderr);
         let first = printed.stderr.lines().next().unwrap_or_default();
         assert!(first.contains(why) && first.contains("refused"), "{first}");
         assert!(

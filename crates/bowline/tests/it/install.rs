@@ -236,7 +236,8 @@ fn an_installation_is_removed_without_a_trace() {
     let before = memory.cluster.keys();
     for rbac in ["cluster-admin", "minimal"] {
         install(&memory, &["--rbac", rbac]).ok();
-        memory.velero().with(&["uninstall", "--force"]).ok();
+        let said = memory.velero().with(&["uninstall", "--force"]).ok();
+        assert!(said.contains("The server is uninstalled."), "{said}");
         assert_eq!(memory.cluster.keys(), before, "{rbac}");
     }
 }
@@ -249,6 +250,7 @@ fn a_mistyped_namespace_costs_no_application() {
     let printed = memory.velero().with(&["uninstall", "--force", "--namespace", "shop"]);
     assert!(printed.code == 0 && printed.stderr.contains("Namespace/shop: kept"), "{}", printed.stderr);
     assert!(memory.cluster.object("configmaps", "shop", "settings").is_some());
+    assert!(printed.stdout.contains("No server is in the namespace \"shop\" any more"), "{}", printed.stdout);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bowline_api::{Backup, Duration};
 
 use crate::cli::place::FromPlace;
 use crate::download::{self, Trust};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::follow;
 use crate::local;
 use crate::session::Session;
@@ -55,9 +55,9 @@ impl Logs {
             .within(self.timeout);
         let log = source.text(DownloadTargetKind::BackupLog, &self.name).await;
         let invalid = backup.phase() == BackupPhase::FailedValidation;
-        Ok(session
-            .screen
-            .copy(log.map_err(|error| explain_missing(session, "backup", &self.name, invalid, error))?)?)
+        let log = log.map_err(|error| explain_missing(session, "backup", &self.name, invalid, error));
+        let log = log.map_err(|error| not_had(session, &self.name, &backup.phase(), error))?;
+        Ok(session.screen.copy(log)?)
     }
 }
 
@@ -75,6 +75,17 @@ pub(crate) fn explain_missing(
     Failure::new(format!("the {noun} {name:?} failed its validation, so that there is no log of it"))
         .hint(format!("see why: `{} {noun} describe {name}`", session.program()))
         .into()
+}
+
+/// A log that can't be had. That of a backup which failed may never have been written, as by a full store.
+fn not_had(session: &Session, name: &str, phase: &BackupPhase, error: anyhow::Error) -> anyhow::Error {
+    if *phase != BackupPhase::Failed {
+        return error;
+    }
+    let report = failure::explain(&error);
+    let command = format!("`{} backup describe {name}`", session.program());
+    let hint = format!("a backup that failed may have no log; why it failed is in {command}");
+    report.hints.into_iter().fold(Failure::new(report.text).hint(hint), Failure::hint).into()
 }
 
 /// Files are written when the backup is over, so that there is nothing to show before.

@@ -124,6 +124,9 @@ pub(super) async fn wait_for_server(session: &Session, cluster: &Cluster, name: 
         let state = state(cluster, &found).await;
         if state != said {
             session.screen.note(format!("Deployment/{name}: {state}"));
+            if state.contains("ImagePull") && !said.contains("ImagePull") {
+                session.screen.note(format!("hint: {}", unpulled(&found)));
+            }
             said = state;
         }
         if start.elapsed() > AVAILABLE {
@@ -137,6 +140,15 @@ pub(super) async fn wait_for_server(session: &Session, cluster: &Cluster, name: 
         }
         sleep(PACE).await;
     }
+}
+
+/// What to do about an image that the node does not get.
+fn unpulled(deployment: &Deployment) -> String {
+    let pod = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let image = pod.and_then(|pod| pod.containers.first()?.image.as_deref()).unwrap_or_default();
+    format!(
+        "the node can't get the image {image:?}: push it to a registry that the cluster can reach, and name it there with --image"
+    )
 }
 
 /// How far the server is: how many pods are available, and what holds up the others.
@@ -199,4 +211,19 @@ pub(super) async fn check_config_map(cluster: &Cluster, flag: &str, name: &str) 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpulled;
+
+    #[test]
+    fn an_image_that_the_node_cannot_get_is_named() {
+        let template =
+            serde_json::json!({"spec": {"containers": [{"name": "velero", "image": "bowline:v9"}]}});
+        let deployment =
+            serde_json::from_value(serde_json::json!({"spec": {"selector": {}, "template": template}}));
+        let hint = unpulled(&deployment.unwrap());
+        assert!(hint.contains("\"bowline:v9\"") && hint.contains("--image"), "{hint}");
+    }
 }

@@ -104,6 +104,7 @@ fn failures(text: &mut Text, backup: &Backup) {
     if !status.failure_reason.is_empty() {
         text.gap();
         text.field("Failure Reason", &status.failure_reason);
+        text.gap();
         results::help(text, &status.failure_reason);
     }
     if !status.validation_errors.is_empty() {

@@ -67,6 +67,14 @@ pub(crate) fn tree_of_files(name: &str, companions: &Companions, details: bool) 
     structured::files(name, companions, details)
 }
 
+/// What is known of the volumes. A restore that failed as a whole has written no such file, which is no news.
+fn volumes_of<'a>(restore: &Restore, companions: &'a Companions) -> &'a Artifact<Vec<RestoreVolumeInfo>> {
+    match (&companions.volumes, restore.phase()) {
+        (Artifact::Unreadable(_), RestorePhase::Failed | RestorePhase::FailedValidation) => &Artifact::Absent,
+        (volumes, _) => volumes,
+    }
+}
+
 /// What the files of a restore tell, where its object is not known.
 pub(crate) fn files(screen: &Screen, name: &str, companions: &Companions, details: bool) -> String {
     let mut text = Text::default();
@@ -121,7 +129,7 @@ pub(super) fn render(
     }
     text.gap();
     filters(&mut text, &restore.spec);
-    volumes::describe_restore(&mut text, &companions.volumes, details);
+    volumes::describe_restore(&mut text, volumes_of(restore, companions), details);
     course(&mut text, &restore.spec);
     operations(&mut text, restore, &companions.operations, details);
     if let Some(hooks) = &status.hook_status {

@@ -10,9 +10,9 @@ use crate::output::screen::{Screen, Style};
 const SHOWN: usize = 25;
 
 /// What may help, by a word in the message.
-const ADVICE: [(&str, &str); 10] = [
+const ADVICE: [(&str, &str); 12] = [
     (
-        "forbidden",
+        "is forbidden: user ",
         "The server's service account may not do this: give it the right, or install with --rbac cluster-admin.",
     ),
     (
@@ -41,7 +41,15 @@ const ADVICE: [(&str, &str); 10] = [
         "A kind is not installed here: install it first, or restore its definition too by --include-cluster-resources.",
     ),
     ("timed out", "Something took too long: see the log for what was waited for."),
-    ("quota", "A resource quota is exhausted: raise it, or restore into another namespace."),
+    ("exceeded quota", "A resource quota is exhausted: raise it, or restore into another namespace."),
+    (
+        " in container ",
+        "A hook failed: try its command by hand with `kubectl exec`, and see the log for what it printed.",
+    ),
+    (
+        "aggregated api server",
+        "An aggregated API does not answer: `kubectl get apiservices` names it. Bring it back, or delete its APIService if it is not needed.",
+    ),
 ];
 
 /// Both sets, errors first. Nothing at all when there is nothing to say.
@@ -150,7 +158,37 @@ pub(super) fn help(text: &mut Text, said: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::readable;
+    use super::super::Text;
+    use super::{help, readable};
+    use crate::output::screen::Screen;
+
+    #[test]
+    fn advice_is_given_only_to_what_it_is_about() {
+        let advised = |said: &str| {
+            let mut text = Text::default();
+            help(&mut text, said);
+            text.finish(&Screen::default())
+        };
+        for (said, advice) in [
+            ("secrets \"a\" is forbidden: User \"x\" cannot create resource", "--rbac cluster-admin"),
+            ("pods \"a\" is forbidden: exceeded quota: q, requested: pods=1", "resource quota"),
+            (
+                "hook <from-annotation> in container c failed: the command ended with exit code 3",
+                "kubectl exec",
+            ),
+            ("the aggregated API server behind this group does not answer", "kubectl get apiservices"),
+        ] {
+            let help = advised(said);
+            assert!(help.contains(advice) && help.matches("\n  ").count() == 1, "{said}: {help}");
+        }
+        for said in [
+            "Pod \"a\" is invalid: spec: Forbidden: pod updates may not change fields",
+            "no space left (Bucket quota exceeded); free space or raise the quota",
+            "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\"",
+        ] {
+            assert_eq!(advised(said), "", "{said}");
+        }
+    }
 
     #[test]
     fn messages_of_backups_become_sentences() {

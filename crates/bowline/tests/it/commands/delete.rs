@@ -89,7 +89,7 @@ fn no_restore_is_deleted_when_one_of_the_names_is_of_nothing() {
         memory
             .velero()
             .with(&line)
-            .assert_refused("restores.velero.io \"gone\" not found", "there is a, b, c");
+            .assert_refused("restores.velero.io \"gone\" not found", "there are a, b, c");
     }
     assert_eq!(memory.objects("restores").len(), 3);
 }

@@ -179,6 +179,14 @@ fn what_failed_its_validation_has_no_log_and_says_where_the_reason_is() {
 }
 
 #[test]
+fn a_backup_that_failed_without_a_log_says_where_its_reason_is() {
+    let memory = memory();
+    memory.answer_downloads();
+    memory.put_backup("full", "Failed");
+    memory.velero().with(&["backup", "logs", "full"]).assert_refused("full", "`velero backup describe full`");
+}
+
+#[test]
 fn the_only_backup_that_is_found_is_described_as_json_without_its_name() {
     let memory = memory();
     memory.answer_downloads();
