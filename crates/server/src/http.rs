@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bowline_engine::finding::chain;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::download::Download;
-use bowline_engine::finding::chain;
 
 /// Listens until the server stops.
 pub(crate) async fn serve(context: Arc<Context>) -> io::Result<()> {

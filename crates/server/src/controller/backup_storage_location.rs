@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bowline_api::location::{BackupStorageLocationPhase as Phase, BackupStorageLocationSpec};
 use bowline_api::{BackupStorageLocation, Time};
+use bowline_engine::finding::chain;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -15,7 +16,6 @@ use super::remaining;
 use crate::context::{Context, elapsed};
 use crate::failure::failure;
 use crate::location::default_of;
-use bowline_engine::finding::chain;
 
 /// A location that is tried once is still looked at from time to time, because its Secret may have changed.
 const ONCE: Duration = Duration::from_hours(24);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bowline_api::request::DeleteBackupRequestPhase as Phase;
 use bowline_api::{Backup, BackupPhase, DeleteBackupRequest, Restore, label};
+use bowline_engine::finding::chain;
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use bowline_store::BackupStore;
@@ -22,7 +23,6 @@ use crate::failure::failure;
 use crate::location::{LocationError, check_writable};
 use crate::operation::run_delete_actions;
 use crate::traced;
-use bowline_engine::finding::chain;
 
 /// How long a request that failed can be read.
 const KEPT: Duration = Duration::from_hours(24);

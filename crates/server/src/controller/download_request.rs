@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bowline_api::request::{DownloadRequestPhase as Phase, DownloadTarget};
 use bowline_api::{BackupStorageLocation, DownloadRequest, Time};
+use bowline_engine::finding::chain;
 use bowline_reconcile::{Cache, Failure};
 use jiff::Timestamp;
 
 use super::request::{Answer, Requests};
 use crate::context::Context;
 use crate::download::{DOWNLOAD_PATH_ANNOTATION, Download, MESSAGE_ANNOTATION};
-use bowline_engine::finding::chain;
 
 /// How long a URL works (behaviour §1.2).
 const LIFETIME: Duration = Duration::from_mins(10);

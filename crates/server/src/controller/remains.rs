@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_api::{Backup, BackupPhase, ObjectMeta};
+use bowline_engine::finding::chain;
 use bowline_reconcile::{Failure, Guard, Next, Reconcile};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -13,7 +14,6 @@ use kube::ResourceExt;
 use crate::context::Context;
 use crate::failure::failure;
 use crate::location::{LocationError, check_writable};
-use bowline_engine::finding::chain;
 
 /// On a failed Backup: there are files of it in the store, the newest of them of this time by the store's clock, or `unknown`.
 const REMAINS_ANNOTATION: &str = "bowline.io/remains";

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bowline_api::Kind;
+use bowline_engine::finding::chain;
 use bowline_engine::progress::Progress;
 use bowline_reconcile::{Failure, Guard};
 use jiff::Timestamp;
@@ -18,7 +19,6 @@ use crate::context::Context;
 use crate::failure::{ApiError, failure};
 use crate::location::LocationError;
 use crate::operation::RoundError;
-use bowline_engine::finding::chain;
 
 /// How often progress is written down while it changes.
 const PROGRESS: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ use bowline_api::{Backup, BackupPhase, PodVolumeBackup, Time, label};
 use bowline_engine::archive::{FORMAT_VERSION, pipe};
 use bowline_engine::backup::{self, BackupError, BackupOutcome, BackupRequest};
 use bowline_engine::finding::Level;
+use bowline_engine::finding::chain;
 use bowline_engine::trace::phase;
 use bowline_reconcile::telemetry::RunLog;
 use bowline_store::layout::BackupArtifact;
@@ -23,7 +24,6 @@ use super::config_map::{self, ConfigMapError};
 use super::rules::BackupActions;
 use super::{Operation, Stopped, Tools, backup_line, count, log_body, number};
 use crate::traced;
-use bowline_engine::finding::chain;
 
 /// Runs a prepared backup (see [`super::prepare_backup`]) and returns it with its final phase, which says how it went.
 ///

@@ -2,6 +2,7 @@
 
 use bowline_api::Backup;
 use bowline_engine::deletion::{DeletionError, run_actions};
+use bowline_engine::finding::chain;
 use bowline_engine::finding::{Finding, Level};
 use bowline_store::BackupStore;
 use kube::ResourceExt;
@@ -9,7 +10,6 @@ use thiserror::Error;
 
 use super::source::{Source, SourceError};
 use super::{Tools, restore_line};
-use bowline_engine::finding::chain;
 
 /// Why the actions could not be run, so that deleting the files would lose track of what they delete.
 #[derive(Debug, Error)]

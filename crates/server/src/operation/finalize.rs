@@ -12,6 +12,7 @@ use bowline_api::{Backup, BackupPhase, Restore, RestorePhase, Time};
 use bowline_engine::action::ItemId;
 use bowline_engine::archive::pipe;
 use bowline_engine::backup::{self, BackupError};
+use bowline_engine::finding::chain;
 use bowline_engine::finding::{Finding, Level};
 use bowline_engine::restore::{DynamicVolume, dynamic_volumes, patch_dynamic_volumes};
 use bowline_store::layout::{BackupArtifact, RestoreArtifact};
@@ -24,7 +25,6 @@ use super::backup::request_without_policies;
 use super::rounds::{add_errors, poll_restore};
 use super::source::{Source, SourceError};
 use super::{FinishedBackup, Operation, Stopped, Tools, backup_line, number, restore_line};
-use bowline_engine::finding::chain;
 
 /// The pause between two rounds of questions about operations.
 const ROUND: Duration = Duration::from_secs(10);

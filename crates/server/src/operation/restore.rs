@@ -7,6 +7,7 @@ use bowline_api::restore::RestoreProgress;
 use bowline_api::{Backup, Restore, RestorePhase, Time};
 use bowline_engine::action::ActionError;
 use bowline_engine::finding::Level;
+use bowline_engine::finding::chain;
 use bowline_engine::restore::{self, Plan, RestoreError, RestoreOutcome, RestoreRequest};
 use bowline_engine::trace::phase;
 use bowline_reconcile::telemetry::RunLog;
@@ -20,7 +21,6 @@ use super::finalize::volumes_to_patch;
 use super::source::{Source, SourceError};
 use super::{Operation, Stopped, Tools, count, log_body, number, restore_line};
 use crate::traced;
-use bowline_engine::finding::chain;
 
 /// Runs a prepared restore of a stored backup and returns it with its phase, which says how it went. Its log, results and lists are in
 /// the store, as far as the store took them. In a phase `WaitingFor…` it goes on with [`super::poll_restore`], in a phase `Finalizing…`
