@@ -115,12 +115,15 @@ impl Read for File {
         let count = buffer.len().min((self.tree.size - self.at) as usize);
         let base = self.seed << 40;
         let mut at = self.at % self.tree.period;
-        for chunk in buffer[..count].chunks_mut(8) {
-            chunk.copy_from_slice(&random(base + at).to_le_bytes()[..chunk.len()]);
-            at += chunk.len() as u64;
-            if at >= self.tree.period {
-                at -= self.tree.period;
-            }
+        let mut rest = &mut buffer[..count];
+        while !rest.is_empty() {
+            // The bytes depend on their place alone, however they are read: else nothing would repeat itself.
+            let (word, skip) = (at / 8, (at % 8) as usize);
+            let length = rest.len().min(8 - skip);
+            let (chunk, later) = rest.split_at_mut(length);
+            chunk.copy_from_slice(&random(base + word).to_le_bytes()[skip..skip + length]);
+            rest = later;
+            at = (at + length as u64) % self.tree.period;
         }
         self.at += count as u64;
         Ok(count)

@@ -139,6 +139,17 @@ impl Error {
     }
 }
 
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 /// Adds what was attempted to the answer of a store.
 pub(crate) trait BlobContext<T> {
     fn blob(self, action: &'static str, id: &str) -> Result<T>;

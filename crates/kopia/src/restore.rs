@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::fetch::{Fetcher, Receiver};
 use self::plan::Wanted;
 use crate::content::coalesce;
+use crate::error::chain;
 use crate::object::{ObjectId, ObjectReader};
 use crate::records::Allowance;
 use crate::snapshot::{Directory, DirectoryEntry, EntryError, EntryKind, LISTING_MEMORY};
@@ -124,13 +125,7 @@ impl Counters {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() < MAX_FAILURES {
-            let mut text = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            failures.push(EntryError { path: path.to_string_lossy().into_owned(), error: text });
+            failures.push(EntryError { path: path.to_string_lossy().into_owned(), error: chain(error) });
         }
     }
 

@@ -45,14 +45,3 @@ pub(crate) async fn flat(name: &str) -> Arc<MemoryStore> {
     }
     Arc::new(store)
 }
-
-/// An error with all its causes.
-pub(crate) fn chain(error: &crate::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}

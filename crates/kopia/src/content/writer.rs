@@ -8,8 +8,7 @@ mod marker;
 mod packing;
 mod pending;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use jiff::SignedDuration;
@@ -80,7 +79,8 @@ pub struct ContentWriter {
     state: Mutex<State>,
     uploads: Mutex<JoinSet<Result<()>>>,
     room: PackRoom,
-    failed: Arc<AtomicBool>,
+    /// Why nothing more can be written.
+    failed: Arc<OnceLock<String>>,
     /// For the bodies of packs, of each kind, as those of metadata often are nearly empty.
     packs: [Arc<Buffers>; 2],
     /// For small contents on their way into them.
@@ -292,10 +292,7 @@ impl ContentWriter {
     }
 
     fn check(&self) -> Result<()> {
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(Error::SessionFailed("an earlier write failed".into()));
-        }
-        Ok(())
+        self.failed.get().map_or(Ok(()), |why| Err(Error::SessionFailed(why.clone())))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

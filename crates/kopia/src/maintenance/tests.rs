@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::blob::{BlobStore, BlobStoreExt, Fault, FaultyStore, MemoryStore};
 use crate::clock::{Clock, FrozenClock};
+use crate::error::chain;
 use crate::format::{CreateOptions, EpochParameters, Format, GoDuration};
 use crate::snapshot::{DirectoryEntry, EntryKind, Snapshot, Source, Summary};
-use crate::testdata::{PASSWORD, chain, splitmix64};
+use crate::testdata::{PASSWORD, splitmix64};
 use crate::verify::{VerifyOptions, verify};
 use crate::{OpenOptions, Prefix};
 

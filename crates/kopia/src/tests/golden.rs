@@ -200,7 +200,7 @@ async fn damage_in_any_blob_is_found_and_named() {
             let store = Arc::new(pristine.fork());
             store.put(id, bytes.into(), PutOptions::default()).await.unwrap();
             let result = read_everything(store).await;
-            let text = result.as_ref().err().map(crate::testdata::chain).unwrap_or_default();
+            let text = result.as_ref().err().map(|error| crate::error::chain(error)).unwrap_or_default();
             let padding_only = id.starts_with(['p', 'q']) && case == "flipped";
             assert!(
                 text.contains(id.as_str()) || text.contains("content ") || padding_only,

@@ -14,9 +14,10 @@ use super::{create, open};
 use crate::Repository;
 use crate::blob::{BlobStore, BlobStoreExt, MemoryStore, PutOptions};
 use crate::content::WriteOptions;
+use crate::error::chain;
 use crate::restore::{self, RestoreOptions, Restored};
 use crate::snapshot::{Directory, DirectoryEntry, EntryKind, FileMode, Snapshot, Source};
-use crate::testdata::{chain, flat, path, splitmix64};
+use crate::testdata::{flat, path, splitmix64};
 use crate::upload::{self, UploadOptions, Uploaded};
 
 fn plant(root: &Path) {

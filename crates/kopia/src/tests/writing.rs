@@ -98,6 +98,22 @@ async fn compressible_metadata_is_stored_compressed_and_read_back() {
     assert_eq!(repository.contents().read(&id).await.unwrap(), data);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_failed_says_why() {
+    let memory = Arc::new(MemoryStore::default());
+    create(memory.clone()).await;
+    let counting = Arc::new(FaultyStore::new(memory.clone(), None));
+    open(counting.clone()).await;
+    let fault = Some((counting.operations(), Fault::CrashBefore));
+    let repository = open(Arc::new(FaultyStore::new(memory, fault))).await;
+    let options = WriteOptions { pack_size: Some(1000), ..WriteOptions::default() };
+    let writer = repository.writer(options).unwrap();
+    let write = move |number| writer.contents().write(None, &splitmix64(number, 500), false);
+    let error = tokio::task::spawn_blocking(move || (0..1000).find_map(|number| write(number).err()));
+    let text = crate::error::chain(&error.await.unwrap().expect("the store is gone"));
+    assert!(text.starts_with("the write session has failed: ") && text.contains("injected fault"), "{text}");
+}
+
 #[tokio::test]
 async fn manifests_are_put_found_deleted_and_compacted() {
     let store = Arc::new(MemoryStore::default());

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{ContentWriter, Session};
 use crate::content::blocking;
-use crate::error::BlobContext;
+use crate::error::{BlobContext, chain};
 use crate::format::EpochParameters;
 use crate::index::epoch::{EpochState, UNCOMPACTED};
 use crate::index::{self, IndexEntry, legacy};
@@ -31,10 +31,9 @@ impl ContentWriter {
             return Ok(());
         }
         let result = self.commit().await;
-        if result.is_err() {
-            self.failed.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-        result
+        result.inspect_err(|error| {
+            let _ = self.failed.set(chain(error));
+        })
     }
 
     /// The caller holds the gate alone.

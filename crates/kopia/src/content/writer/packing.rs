@@ -1,6 +1,5 @@
 //! Sealed contents go into packs, and full packs to the store.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use tokio::runtime::Handle;
@@ -13,7 +12,7 @@ use crate::compression::CompressionId;
 use crate::content::blocking;
 use crate::content_id::ContentId;
 use crate::crypto::ENCRYPTION_OVERHEAD;
-use crate::error::BlobContext;
+use crate::error::{BlobContext, chain};
 use crate::pack::{PackBuilder, PackKind, Sealed};
 use crate::{Error, Result};
 
@@ -163,9 +162,9 @@ impl ContentWriter {
     pub(super) fn in_background(&self, work: impl Future<Output = Result<()>> + Send + 'static) {
         let failed = self.failed.clone();
         let work = async move {
-            let result = work.await;
-            failed.fetch_or(result.is_err(), Ordering::SeqCst);
-            result
+            work.await.inspect_err(|error| {
+                let _ = failed.set(chain(error));
+            })
         };
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(work, &self.handle);
     }
