@@ -59,7 +59,7 @@ impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             parallel_reads: 16,
-            read_memory: 64 << 20,
+            read_memory: 48 << 20,
             listing_memory: LISTING_MEMORY,
             overwrite: true,
             sparse: false,
