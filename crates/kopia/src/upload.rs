@@ -238,5 +238,3 @@ fn read_error(options: &UploadOptions, path: &Path, source: std::io::Error) -> E
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wide;

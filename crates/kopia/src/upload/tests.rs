@@ -1,5 +1,7 @@
 //! Sources that make trouble, and checkpoints.
 
+mod wide;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;

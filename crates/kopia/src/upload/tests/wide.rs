@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{
-    Attributes, Child, Source, SourceFile, SourceFolder, SourceKind, SourceRoot, UploadOptions, Uploaded,
-    tree,
-};
 use crate::blob::MemoryStore;
 use crate::maintenance::{self, MaintenanceOptions, Mode};
 use crate::records::Allowance;
 use crate::restore::{self, RestoreOptions};
 use crate::snapshot::{DirectoryEntry, FileMode, Source as SnapshotSource};
 use crate::tests::create;
+use crate::upload::{
+    Attributes, Child, Source, SourceFile, SourceFolder, SourceKind, SourceRoot, UploadOptions, Uploaded,
+    tree,
+};
 use crate::verify::{VerifyOptions, verify};
 use crate::{Repository, WriteOptions};
 
