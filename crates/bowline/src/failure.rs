@@ -1,8 +1,6 @@
 //! Errors that say what to do next.
 
-use std::fmt::Display;
-
-use bowline_api::plain;
+use bowline_engine::finding::line;
 
 /// What went wrong in one sentence, with hints on how to go on and the exit code of the program.
 #[derive(Debug, thiserror::Error)]
@@ -65,30 +63,15 @@ pub(crate) struct Report {
 pub(crate) fn explain(error: &anyhow::Error) -> Report {
     let failures: Vec<&Failure> = error.chain().filter_map(|cause| cause.downcast_ref()).collect();
     Report {
-        text: chain(error.chain().map(words)),
+        text: line(error.chain().map(words)),
         hints: failures.iter().flat_map(|failure| failure.hints.clone()).collect(),
         code: failures.first().map_or(1, |failure| failure.code),
     }
 }
 
-/// An error and its causes in one line, without what only programmers read. Foreign errors often repeat their cause in their own text; it
-/// is said once.
-pub(crate) fn chain<E: Display>(causes: impl Iterator<Item = E>) -> String {
-    let mut text = String::new();
-    for cause in causes {
-        let cause = plain(&cause.to_string());
-        if !text.contains(&cause) {
-            let separator = if text.is_empty() { "" } else { ": " };
-            text.push_str(separator);
-            text.push_str(&cause);
-        }
-    }
-    text
-}
-
-/// [`chain`] for a standard error.
+/// [`explain`] for a standard error, without hints.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    chain(std::iter::successors(Some(error), |error| error.source()).map(words))
+    line(std::iter::successors(Some(error), |error| error.source()).map(words))
 }
 
 /// What one cause says. The client prints an answer of the API server with all its fields; its message says it all.

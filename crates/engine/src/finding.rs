@@ -1,6 +1,7 @@
 //! What went wrong or deserves a look, as data: the source of results files, describe output, logs and counts.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Mutex;
 
 use bowline_api::artifact::Results;
@@ -72,17 +73,22 @@ impl Finding {
     }
 }
 
-/// An error with its causes in one line, each said once and without what only programmers read.
+/// An error with its causes in one line (see [`line()`]).
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = plain(&error.to_string());
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = plain(&cause.to_string());
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
+    line(std::iter::successors(Some(error), |error| error.source().map(|source| source as _)))
+}
+
+/// An error and its causes in one line, without what only programmers read. Foreign errors often repeat their cause in their own text; it
+/// is said once.
+pub fn line<E: Display>(causes: impl Iterator<Item = E>) -> String {
+    let mut line = String::new();
+    for cause in causes {
+        let cause = plain(&cause.to_string());
+        if !line.contains(&cause) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line.push_str(separator);
+            line.push_str(&cause);
         }
-        source = cause.source();
     }
     line
 }
